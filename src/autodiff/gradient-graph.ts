@@ -67,7 +67,8 @@ function gradientsOf(
   seeds: ReadonlyMap<string, string>,
   { inputs = false }: GradientGraphOptions,
 ): { readonly nodes: Graph["nodes"]; readonly gradients: readonly string[] } {
-  const sources = [...trainedParameters(network), ...(inputs ? network.inputs : [])].map(({ name }) => name);
+  const numbers = network.inputs.filter(({ integer }) => integer === undefined);
+  const sources = [...trainedParameters(network), ...(inputs ? numbers : [])].map(({ name }) => name);
   const { nodes, gradients } = differentiate(network, seeds, new Set(sources));
   return { nodes, gradients: sources.map((source) => gradientOf(gradients, source, network)) };
 }

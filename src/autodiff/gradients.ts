@@ -84,6 +84,11 @@ export const gradientRules: { readonly [K in DifferentiableOpName]: GradientRule
     }
     if (wants(0)) emit("backward_data", "linear_backward_data", [diffDst, input(1)], [0], {});
   },
+  lookup: ({ attributes, input, diffDst, wants, parameterShape, emit }) => {
+    const [rows = 0] = parameterShape(1);
+    // The numbers of the images are data: they have no gradient.
+    if (wants(1)) emit("backward", "lookup_backward", [input(0), diffDst], [1], { ...attributes, rows });
+  },
   batch_normalization: ({ attributes: { epsilon }, input, diffDst, emit }) => {
     const [src, scale, mean, variance] = [input(0), input(1), input(3), input(4)];
     emit("backward", "batch_normalization_backward", [src, scale, mean, variance, diffDst], [0, 1, 2], { epsilon });

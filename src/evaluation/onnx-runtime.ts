@@ -28,6 +28,8 @@ export interface LoadOptions extends RuntimeOptions {
 export interface RuntimeInput {
   readonly name: string;
   readonly shape: readonly (number | string)[];
+  /** Its element type, as ONNX Runtime names it. */
+  readonly type: RuntimeTensor.Type;
 }
 
 /** A file loaded by ONNX Runtime. Runs block the calling thread. */
@@ -85,7 +87,9 @@ export async function openRuntime(
   { threads = 1, channelsLast = false }: RuntimeOptions = {},
 ): Promise<RuntimeSession> {
   const session = await loadSession(source, name, { threads });
-  const found = session.inputMetadata.flatMap((one) => (one.isTensor ? [{ name: one.name, shape: one.shape }] : []));
+  const found = session.inputMetadata.flatMap((one) =>
+    one.isTensor ? [{ name: one.name, shape: one.shape, type: one.type }] : [],
+  );
   const [input] = found;
   if (input === undefined || found.length < session.inputMetadata.length) {
     await session.release();
@@ -106,9 +110,9 @@ export async function openRuntime(
       const [batch = 0] = images.shape;
       const feeds = Object.fromEntries([
         [taker.name, runtimeTensor(channelsLast ? withChannelsLast(images) : images)],
-        ...others.map(({ name: other, shape }) => {
+        ...others.map(({ name: other, shape, type }) => {
           const data = inputs[other]?.data ?? new Float32Array();
-          return [other, runtimeTensor(tensor(shapeFor(shape, batch, data.length), data))] as const;
+          return [other, runtimeTensor(tensor(shapeFor(shape, batch, data.length), data), type)] as const;
         }),
       ]);
       const results = await runSession(session, feeds, name);
@@ -134,10 +138,19 @@ function shapeFor(shape: RuntimeInput["shape"], batch: number, count: number): S
   return shape.length === 0 ? [] : [batch, ...rest.map((extent) => extent ?? count / known)];
 }
 
-function runtimeTensor({ shape, data }: Tensor): RuntimeTensor {
+/** The numbers as ONNX Runtime takes them: floats, or for an input of integers as these. */
+function runtimeTensor({ shape, data }: Tensor, type: RuntimeTensor.Type = "float32"): RuntimeTensor {
+  const { Tensor: Values } = onnxRuntime();
+  if (type === "int64")
+    return new Values(
+      type,
+      BigInt64Array.from(data, (value) => BigInt(Math.round(value))),
+      shape,
+    );
+  if (type === "int32") return new Values(type, Int32Array.from(data, Math.round), shape);
   // Batches are in shared memory, which the runtime does not accept.
   const values = data.buffer instanceof SharedArrayBuffer ? new Float32Array(data) : data;
-  return new (onnxRuntime().Tensor)("float32", values, shape);
+  return new Values("float32", values, shape);
 }
 
 /** Converts [N,C,H,W] to [N,H,W,C]. */

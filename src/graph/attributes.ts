@@ -195,6 +195,11 @@ export interface GatherAttributes {
   readonly order: readonly number[];
 }
 
+/** Which number of each image names a row of the table, in row-major order; 0 if there is one. */
+export interface LookupAttributes {
+  readonly column: number;
+}
+
 /** Squares of B × B pixels and channels become one another, with channels in the order that ONNX calls `mode`. */
 export interface BlockAttributes {
   readonly block: number;

@@ -1,7 +1,14 @@
 /** The options of the methods of a `GraphBuilder`, and their checks. */
 import { requireArguments, requireOneOf } from "../core/arguments.ts";
 import { UserError } from "../core/errors.ts";
-import type { BatchNormalizationAttributes, Extents, Padding, Pair, PoolingAttributes } from "./attributes.ts";
+import type {
+  BatchNormalizationAttributes,
+  ConvolutionAttributes,
+  Extents,
+  Padding,
+  Pair,
+  PoolingAttributes,
+} from "./attributes.ts";
 import { type InitialWeights, initialKinds } from "./graph.ts";
 import { type ArgumentKinds, fieldsOf } from "./node-arguments.ts";
 import { everywhere, paddingOf } from "./windows.ts";
@@ -57,8 +64,21 @@ export function extents(value: number | Extents, rank: number): Extents {
   return typeof value === "number" ? everywhere(value, rank) : value;
 }
 
-export function sides(value: number | Padding, rank: number): Padding {
+function sides(value: number | Padding, rank: number): Padding {
   return typeof value === "number" ? paddingOf(everywhere(value, rank).map((side) => [side, side])) : value;
+}
+
+/** The attributes of a convolution of a value of `rank` axes. */
+export function layerWindow(
+  { strides = 1, padding = 0, dilation = 1, groups = 1 }: ConvolutionOptions,
+  rank: number,
+): ConvolutionAttributes {
+  return {
+    strides: extents(strides, rank),
+    padding: sides(padding, rank),
+    dilation: extents(dilation, rank),
+    groups,
+  };
 }
 
 /** A window over the pixels of a value of `rank` axes. */

@@ -24,18 +24,20 @@ import {
   type DeconvolutionOptions,
   extents,
   type LinearOptions,
+  layerWindow,
   type NormalizationOptions,
   type PoolingOptions,
   pair,
   poolingKinds,
   requireWeightsOptions,
-  sides,
   type WeightsOptions,
   windowOf,
 } from "./builder-options.ts";
 import {
   type Graph,
   type Input,
+  type IntegerType,
+  integerTypes,
   makeNode,
   type Node,
   networkParameterKinds,
@@ -76,10 +78,12 @@ export class GraphBuilder {
     return shape;
   }
 
-  input(name: string, shape: SymbolicShape): string {
+  /** `integer`: the type of the integers that it takes in files; default: it takes floats. */
+  input(name: string, shape: SymbolicShape, integer?: IntegerType): string {
     this.#check("input", name, {}, { shape: [shape, "symbolic shape"] });
+    if (integer !== undefined) requireOneOf("GraphBuilder.input", "integer", integer, integerTypes);
     this.#declare(name, bindBatch(shape, PROBE_BATCH));
-    this.#inputs.push({ name, dtype: "f32", shape });
+    this.#inputs.push({ name, dtype: "f32", shape, ...optional({ integer }) });
     return name;
   }
 
@@ -96,28 +100,18 @@ export class GraphBuilder {
 
   convolution(name: string, src: string, options: ConvolutionOptions): string {
     this.#check("convolution", name, { src }, fieldsOf("options", options, convolutionKinds));
-    const { strides = 1, padding = 0, dilation = 1, groups = 1 } = options;
-    const rank = this.shape(src).length;
-    return this.node("convolution", name, this.#layerInputs("convolution", name, src, options), {
-      strides: extents(strides, rank),
-      padding: sides(padding, rank),
-      dilation: extents(dilation, rank),
-      groups,
-    });
+    const inputs = this.#layerInputs("convolution", name, src, options);
+    return this.node("convolution", name, inputs, layerWindow(options, this.shape(src).length));
   }
 
   /** A transposed convolution. */
   deconvolution(name: string, src: string, options: DeconvolutionOptions): string {
     const kinds: ArgumentKinds = { ...convolutionKinds, outputPadding: "number or shape?" };
     this.#check("deconvolution", name, { src }, fieldsOf("options", options, kinds));
-    const { strides = 1, padding = 0, dilation = 1, outputPadding = 0, groups = 1 } = options;
     const rank = this.shape(src).length;
     return this.node("deconvolution", name, this.#layerInputs("deconvolution", name, src, options), {
-      strides: extents(strides, rank),
-      padding: sides(padding, rank),
-      dilation: extents(dilation, rank),
-      groups,
-      outputPadding: extents(outputPadding, rank),
+      ...layerWindow(options, rank),
+      outputPadding: extents(options.outputPadding ?? 0, rank),
     });
   }
 
@@ -273,6 +267,16 @@ export class GraphBuilder {
     const inputs = [src, this.parameter(`${name}.weights`, [outputs, features], "weights", weights)];
     if (bias) inputs.push(this.parameter(`${name}.bias`, [outputs], "bias"));
     return this.node("linear", name, inputs, {});
+  }
+
+  /** The row of a table of `rows` rows and `features` columns that number `column` of each image names. */
+  lookup(name: string, src: string, rows: number, features: number, column = 0): string {
+    const given: Arguments = {
+      ...{ rows: [rows, "positive whole number"], features: [features, "positive whole number"] },
+      column: [column, "whole number"],
+    };
+    this.#check("lookup", name, { src }, given);
+    return this.node("lookup", name, [src, this.parameter(`${name}.table`, [rows, features], "weights")], { column });
   }
 
   flatten(name: string, src: string, options: { readonly channelsLast?: boolean } = {}): string {

@@ -7,6 +7,7 @@ import { InternalError } from "../core/errors.ts";
 import { binary } from "./channels/binary.ts";
 import { depthToSpace, spaceToDepth } from "./channels/blocks.ts";
 import { softmax, transpose } from "./channels/cross-channel.ts";
+import { lookup } from "./channels/lookup.ts";
 import { matmul } from "./channels/matmul.ts";
 import { multiply } from "./channels/multiply.ts";
 import {
@@ -56,6 +57,7 @@ const rules: { readonly [K in ForwardOpName]: ChannelRule<K> } = {
   average_pooling: averagePooling,
   global_average_pooling: globalAveragePooling,
   linear,
+  lookup,
   flatten,
   upsampling,
   resampling,

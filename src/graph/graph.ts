@@ -14,7 +14,12 @@ export interface Input {
   readonly name: string;
   readonly dtype: "f32" | "i32";
   readonly shape: SymbolicShape;
+  /** Set if files take integers of this type. Here they are floats without a fraction. */
+  readonly integer?: IntegerType;
 }
+
+export const integerTypes = ["int32", "int64"] as const;
+export type IntegerType = (typeof integerTypes)[number];
 
 /**
  * The state that an optimizer keeps for a parameter: its velocity. For factors there are also `held`, the number of

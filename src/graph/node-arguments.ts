@@ -39,6 +39,7 @@ const attributeKinds: Readonly<Record<ForwardOpName, ArgumentKinds>> = {
   average_pooling: { ...pooling, countIncludePad: "boolean", overhang: "shape?" },
   global_average_pooling: {},
   linear: {},
+  lookup: { column: "whole number" },
   flatten: { channelsLast: "boolean?" },
   upsampling: { factors: "pair" },
   // The others depend on the method.

@@ -19,6 +19,7 @@ import type {
   FlattenAttributes,
   GatherAttributes,
   LocalResponseNormalizationAttributes,
+  LookupAttributes,
   MaxPoolingAttributes,
   NormalizationAttributes,
   ReductionAttributes,
@@ -87,6 +88,11 @@ export interface ForwardOps {
   global_average_pooling: Record<never, never>;
   /** (src [N,F], weights [O,F], bias [O]?) → dst [N,O] */
   linear: Record<never, never>;
+  /**
+   * (src [N] or [N,…], table [K,D]) → dst [N,D]: the row of the table that one number of each image names, 0 … K − 1. A
+   * number that is no row's is that of the nearest row; data with such numbers are refused before.
+   */
+  lookup: LookupAttributes;
   /** (src [N,C,H,W]) → dst [N,C·H·W] */
   flatten: FlattenAttributes;
   /** (src [N,C,H,W]) → dst [N,C,H·factor,W·factor]: each pixel repeated */
@@ -244,6 +250,8 @@ export interface TrainingOps {
   linear_backward_data: Record<never, never>;
   /** (src [N,F], diff_dst [N,O]) → (diff_weights [O,F], diff_bias [O] if `withBias`) */
   linear_backward_weights: { readonly withBias: boolean };
+  /** (src, diff_dst [N,D]) → diff_table [K,D], with K `rows`: for each row the sum over the images that read it */
+  lookup_backward: LookupAttributes & { readonly rows: number };
   /** (diff_dst [N,C·H·W]) → diff_src of shape `srcShape` */
   flatten_backward: FlattenAttributes & { readonly srcShape: readonly (number | "N")[] };
   /** (diff_dst) → diff_src of shape `srcShape`: each pixel is the sum over its copies */

@@ -108,6 +108,12 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
     if (inputCount > 2) check(sameShape(input(2), [outputs]), `bias of shape [${outputs}]`, formatShape(input(2)));
     return [[batch, outputs]];
   },
+  lookup: ({ input, attributes: { column }, check }) => {
+    const [batch = 0, ...numbers] = input(0);
+    const count = elementCount(numbers);
+    check(column < count, `a column of 0 … ${count - 1}`, `${column}`);
+    return [[batch, input(1, 2)[1] ?? 0]];
+  },
   flatten: ({ input }) => {
     const [batch = 0, ...rest] = input(0);
     return [[batch, elementCount(rest)]];
@@ -238,6 +244,7 @@ const rules: { readonly [K in OpName]: ShapeRule<K> } = {
   normalization_backward: sameAsFirst,
   local_response_normalization_backward: sameAsFirst,
   prelu_backward: ({ input }) => [input(0), input(1)],
+  lookup_backward: ({ input, attributes: { rows } }) => [[rows, input(1)[1] ?? 0]],
   flatten_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
   upsampling_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],
   resampling_backward: ({ attributes, batch }) => [bindBatch(attributes.srcShape, batch)],

@@ -39,6 +39,7 @@ const forms: { readonly [K in ForwardOpName]: (node: Node<K>) => IntegerForm } =
   space_to_depth: always("float"),
   transpose: always("moved"),
   upsampling: always("moved"),
+  lookup: always("float"),
   deconvolution: always("float"),
   softmax: always("float"),
   batch_normalization: always("float"),

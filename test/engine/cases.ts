@@ -594,6 +594,7 @@ export const opCases: readonly Case[] = [
   ...resamplingCases,
   ...regionCases,
   ...volumeCases,
+  { name: "lookups in tables", batch: 5, graph: lookups() },
   ...otherCases,
 ];
 
@@ -763,6 +764,16 @@ function sequential(): Graph {
     const third = b.averagePooling("pool2", b.relu("relu2", second), { kernel: 3, strides: 2, padding: 1 });
     return b.linear("classifier", b.relu("relu3", b.linear("hidden", b.flatten("flat", third), 9)), 4);
   });
+}
+
+/** Rows of tables for one number of an image and for the second of two, which are numbers for another node. */
+function lookups(): Graph {
+  const b = new GraphBuilder("case");
+  const features = b.flatten("flat", b.globalAveragePooling("pool", b.input("src", ["N", 3, 4, 5])));
+  const [kind, pair] = [b.input("kind", ["N"], "int64"), b.input("pair", ["N", 2], "int32")];
+  const rows = [b.lookup("first", kind, 3, 4), b.lookup("second", pair, 5, 2, 1), b.lookup("third", pair, 3, 1)];
+  b.output(b.concatenation("join", [features, ...rows, pair]));
+  return b.build();
 }
 
 /** Three blocks of `width`, twice that, and 4 more channels. */

@@ -33,12 +33,23 @@ export function labels(batch: number, classes: number, seed: number): Labels {
   return { dtype: "i32", shape: [batch], data: Int32Array.from({ length: batch }, () => stream.integer(classes)) };
 }
 
-/** `spread` values for every float input of `graph`. */
+/** `spread` values for every float input of `graph`, and 0, 1 and 2 for those of integers. */
 export function randomFeeds(graph: Graph, batch: number, seed: number): Feeds {
   return Object.fromEntries(
     graph.inputs
       .filter(({ dtype }) => dtype === "f32")
-      .map(({ name, shape }) => [name, spread(bindBatch(shape, batch), seed, name)]),
+      .map(({ name, shape, integer }) => {
+        const values = spread(bindBatch(shape, batch), seed, name);
+        return [
+          name,
+          integer === undefined
+            ? values
+            : tensor(
+                values.shape,
+                values.data.map((_, place) => place % 3),
+              ),
+        ];
+      }),
   );
 }
 

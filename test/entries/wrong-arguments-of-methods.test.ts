@@ -49,7 +49,10 @@ const options = { kernel: 3, channels: 4 };
 
 const builderRows: Readonly<Record<string, Row>> = {
   shape: { value: text("images") },
-  input: { name: text("other"), shape: { right: ["N", 2], wrong: [...notList, [-1], ["M"], [0.5]] } },
+  input: {
+    ...{ name: text("other"), shape: { right: ["N", 2], wrong: [...notList, [-1], ["M"], [0.5]] } },
+    integer: { right: "int64", wrong: [null, 5, "float"] },
+  },
   parameter: {
     ...{ name: text("other"), shape: { right: [2], wrong: [...notList, [-1], ["N"]] } },
     kind: { right: "weights", wrong: [...notText, "nonsense"] },
@@ -163,6 +166,7 @@ const builderRows: Readonly<Record<string, Row>> = {
     ),
   },
   reshape: { ...named, shape: { right: [9, 8], wrong: [...notList, [-1], ["N"]] } },
+  lookup: { ...named, rows: positive, features: positive, column: { right: 0, wrong: [null, -1, 0.5, "1"] } },
   gather: { ...named, order: { right: [1, 0], wrong: [...notList, [-1], ["N"]] } },
   transpose: { ...named, permutation: { right: [0, 2, 3, 1], wrong: [...notList, ["0"]] } },
   pad: {

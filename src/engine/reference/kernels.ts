@@ -22,6 +22,7 @@ import { deconvolution, deconvolutionBackwardData, deconvolutionBackwardWeights 
 import { fakeQuantize, fakeQuantizeBackward, fakeQuantizeWeights } from "./fake-quantization.ts";
 import type { OutputArray, ReferenceKernel, TypedTensor } from "./kernel.ts";
 import { linear, linearBackwardData, linearBackwardWeights } from "./linear.ts";
+import { lookup, lookupBackward } from "./lookup.ts";
 import { softCrossEntropy, softmaxCrossEntropy } from "./loss.ts";
 import { matmul, matmulBackward } from "./matmul.ts";
 import { depthToSpace, gather, gatherBackward, reshape, spaceToDepth } from "./movement.ts";
@@ -85,6 +86,7 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   average_pooling: averagePooling,
   global_average_pooling: globalAveragePooling,
   linear,
+  lookup,
   flatten,
   upsampling,
   resampling,
@@ -126,6 +128,7 @@ export const referenceKernels: { readonly [K in OpName]: ReferenceKernel<K> } = 
   global_average_pooling_backward: globalAveragePoolingBackward,
   linear_backward_data: linearBackwardData,
   linear_backward_weights: linearBackwardWeights,
+  lookup_backward: lookupBackward,
   flatten_backward: flattenBackward,
   upsampling_backward: upsamplingBackward,
   resampling_backward: resamplingBackward,

@@ -1,9 +1,10 @@
 /** Reads the inputs of a file's graph: images with an open or a fixed batch size. */
 import { UserError } from "../../core/errors.ts";
+import { optional } from "../../core/optional.ts";
 import type { Pair } from "../../graph/attributes.ts";
-import type { Input, SymbolicShape } from "../../graph/graph.ts";
+import type { Input, IntegerType, SymbolicShape } from "../../graph/graph.ts";
 import type { Constant } from "./folding/constant.ts";
-import type { ModelMessage, ValueMessage } from "./proto.ts";
+import { dataTypes, type ModelMessage, type ValueMessage } from "./proto.ts";
 
 /** The axes of height and width of an input whose `isOpen` axes have no size; none if it is no batch of images. */
 function pixelAxes(isOpen: readonly boolean[]): readonly number[] {
@@ -39,7 +40,7 @@ export function readInputs(
   size?: Pair,
 ): Inputs {
   const images = imagesFirst((graph.input ?? []).filter(({ name }) => !initializers.has(name ?? "")));
-  const inputs = images.map((value) => inputOf(value, file, size));
+  const inputs = images.map((value, index) => inputOf(value, file, size, index > 0));
   const [batch] = images[0]?.type?.tensorType?.shape?.dim ?? [];
   const fixed = batch?.dimValue ?? 0;
   const types = new Set(images.map(({ type }) => type?.tensorType?.elemType ?? 0));
@@ -58,15 +59,22 @@ function imagesFirst(values: readonly ValueMessage[]): readonly ValueMessage[] {
   return [images, ...values.filter((value) => value !== images)];
 }
 
-function inputOf({ name, type }: ValueMessage, file: string, given: Pair | undefined): Input {
+/** Integer types of `TensorProto.DataType` that inputs besides the images may have. */
+const integerTypeOf: ReadonlyMap<number, IntegerType> = new Map([
+  [dataTypes.int32, "int32"],
+  [dataTypes.int64, "int64"],
+]);
+
+function inputOf({ name, type }: ValueMessage, file: string, given: Pair | undefined, mayCount: boolean): Input {
   const about = `input "${name ?? ""}" in ${file}`;
   const elementType = type?.tensorType?.elemType;
-  if (!floatTypes.has(elementType ?? 0)) {
+  const integer = mayCount ? integerTypeOf.get(elementType ?? 0) : undefined;
+  if (integer === undefined && !floatTypes.has(elementType ?? 0)) {
     throw new UserError("unsupported", "has an unsupported element type", {
       about,
-      expected: [...floatTypes.values()].join(", "),
+      expected: [...floatTypes.values(), ...(mayCount ? ["INT32", "INT64"] : [])].join(", "),
       received: `type ${elementType ?? "none"}`,
-      hint: "Export the network with float inputs",
+      hint: mayCount ? "Export the network with one of these types" : "Export the network with float inputs",
     });
   }
   const dims = type?.tensorType?.shape?.dim ?? [];
@@ -91,5 +99,5 @@ function inputOf({ name, type }: ValueMessage, file: string, given: Pair | undef
       hint: "Export the network with a fixed image size",
     });
   }
-  return { name: name ?? "", dtype: "f32", shape };
+  return { name: name ?? "", dtype: "f32", shape, ...optional({ integer }) };
 }

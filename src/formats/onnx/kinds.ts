@@ -32,6 +32,7 @@ const inputKinds: { readonly [K in ForwardOpName]: readonly ParameterKind[] } = 
   average_pooling: [],
   global_average_pooling: [],
   linear: ["weights", "bias"],
+  lookup: ["weights"],
   flatten: [],
   upsampling: [],
   resampling: [],

@@ -5,6 +5,7 @@ import { type ArrangedNode, readArranged, readByArrangement } from "./arranged/r
 import { movedBeforeTranspose } from "./channels-last.ts";
 import type { ConstantFolder } from "./folding/constant-folder.ts";
 import type { GraphReader } from "./graph-reader.ts";
+import type { IntegerInputs } from "./integers/integer-inputs.ts";
 import { NodeReader, type NodeSurroundings } from "./node-reader.ts";
 import type { Problems } from "./problems.ts";
 import type { NodeMessage } from "./proto.ts";
@@ -16,20 +17,38 @@ interface Surroundings extends NodeSurroundings {
   readonly movesNodes: boolean;
 }
 
-/**
- * Reads the node of `message`. One that is not supported is noted in `problems`. `arranger`: what is known of values in
- * other orders of axes; undefined in files of this package, where every value has its batch first.
- */
-export function readNode(
-  message: NodeMessage,
-  surroundings: Surroundings,
-  reader: GraphReader,
-  folder: ConstantFolder,
-  problems: Problems,
-  arranger: Arranger | undefined,
-): void {
+/** What reads the nodes of a file, and what is known of it. */
+interface Readers {
+  readonly reader: GraphReader;
+  readonly folder: ConstantFolder;
+  /** What is not supported. */
+  readonly problems: Problems;
+  /** Values in other orders of axes; undefined in files of this package, where every value has its batch first. */
+  readonly arranger: Arranger | undefined;
+  readonly integers: IntegerInputs;
+}
+
+/** Reads the node of `message`. One that is not supported is noted in `problems`. */
+export function readNode(message: NodeMessage, surroundings: Surroundings, readers: Readers): void {
+  const { problems, integers } = readers;
   const node = new NodeReader(message, surroundings);
   if (problems.dependsOnUnread(node.inputs, node.outputs)) return;
+  try {
+    const found = integers.read(message, node);
+    if (found === "other") readNumbers(message, node, surroundings, readers);
+    else if (found !== "read") readNumbers(found, new NodeReader(found, surroundings), surroundings, readers);
+  } catch (error) {
+    problems.refused(node.opType, node.name, node.outputs, error);
+  }
+}
+
+/** Reads a node on floats. */
+function readNumbers(
+  message: NodeMessage,
+  node: NodeReader,
+  surroundings: Surroundings,
+  { reader, folder, problems, arranger }: Readers,
+): void {
   const arranged: ArrangedNode | undefined = arranger && {
     ...{ message, node, arranger },
     ruleOf: (opType) => readRules.get(opType),
@@ -38,17 +57,13 @@ export function readNode(
   };
   const readPlainly = (plain: NodeMessage, of: NodeReader): void =>
     readOrdinary(plain, of, surroundings, reader, problems);
+  if (arranged !== undefined && readArranged(arranged)) return;
+  if (folder.fold(node)) return;
   try {
-    if (arranged !== undefined && readArranged(arranged)) return;
-    if (folder.fold(node)) return;
-    try {
-      readPlainly(message, node);
-    } catch (error) {
-      if (!(error instanceof UserError) || error.code !== "unsupported" || arranged === undefined) throw error;
-      if (!readsByArrangement(arranged)) throw error;
-    }
+    readPlainly(message, node);
   } catch (error) {
-    problems.refused(node.opType, node.name, node.outputs, error);
+    if (!(error instanceof UserError) || error.code !== "unsupported" || arranged === undefined) throw error;
+    if (!readsByArrangement(arranged)) throw error;
   }
 }
 

@@ -24,6 +24,7 @@ import { withGelus } from "./gelu-forms.ts";
 import { GraphReader } from "./graph-reader.ts";
 import { exactPrefix, headerOf, isOwnLayout, notedChannelsLast, opsetOf } from "./header.ts";
 import { readInputs } from "./inputs.ts";
+import { IntegerInputs } from "./integers/integer-inputs.ts";
 import { withFusedBiases } from "./joined.ts";
 import { parameterKinds } from "./kinds.ts";
 import { LARGEST } from "./ops/binary.ts";
@@ -145,6 +146,11 @@ function readGraph(
   });
   // In files of this package, every value has its batch first.
   const arranger = isOwnLayout(model) ? undefined : new Arranger(reader);
+  const integers = new IntegerInputs(
+    reader,
+    inputs.flatMap(({ name, integer }) => (integer === undefined ? [] : [name])),
+    (message, owner) => readTensor(message, file, external, owner),
+  );
   const problems = new Problems(file);
   trace.unread = problems.missing;
   trace.constants = reader.constants;
@@ -156,10 +162,11 @@ function readGraph(
       isRead: (name: string) => readers.has(name),
       movesNodes: notedLast === undefined,
     };
-    readNode(message, surroundings, reader, folder, problems, arranger);
+    readNode(message, surroundings, { reader, folder, problems, arranger, integers });
   }
   problems.finish([...readRules.keys(), ...arrangedOps]);
 
+  for (const { name = "" } of graph.output ?? []) if (integers.has(name)) throw isIntegers(name, file);
   const { nodes: named, outputs } = withOutputNames(reader, graph, file, arranger);
   const channelsLastNames = [...reader.channelsFirstOf.keys()];
   const nodes = withInputNames(withFusedBiases(withoutUnread(named, outputs), outputs, reader.products), reader);
@@ -185,6 +192,13 @@ function readGraph(
     },
     weights,
   };
+}
+
+function isIntegers(output: string, file: string): UserError {
+  return new UserError("unsupported", `output "${output}" is integers of an input`, {
+    about: file,
+    hint: "Export the network without this output",
+  });
 }
 
 function readInitializers(graph: GraphMessage, file: string, external: ExternalData): Map<string, Constant> {
@@ -282,9 +296,13 @@ function withInputNames(nodes: readonly Node[], reader: GraphReader): readonly N
   return renamed(nodes, new Map(names));
 }
 
-/** What the file computes from numbers alone and combines with values, such as the mask of shifted windows. */
+/**
+ * What the file computes from numbers alone and combines with values: the mask of shifted windows, one-hot vectors.
+ */
 function masksOf(nodes: readonly Node[], { computed, constants }: GraphReader): ReadonlySet<string> {
-  const operands = nodes.flatMap(({ op, inputs: [, operand = ""] }) => (op === "binary" ? [operand] : []));
+  const operands = nodes.flatMap(({ op, inputs: [, operand = ""] }) =>
+    op === "binary" || op === "lookup" ? [operand] : [],
+  );
   const hides = (name: string): boolean => constants.get(name)?.values.includes(Number.NEGATIVE_INFINITY) === true;
   return new Set(operands.filter((name) => computed.has(name) || hides(name)));
 }

@@ -18,6 +18,8 @@ export interface WriteContext {
   view(value: string, dims?: Shape): string;
   /** The name of `value`, weights [O,C/G,…] of a transposed convolution of G groups, as [C,O/G,…]. */
   exchanged(value: string, groups: number): string;
+  /** The integers in `column` of each image of `src`, [N]; helpers are named after the node `reader`. */
+  integerColumn(src: string, column: number, reader: string): string;
   /** Adds a tensor of integers to the file; returns its name. */
   integers(name: string, values: readonly (number | bigint)[]): string;
   /** Adds a scalar tensor to the file; returns its name. */

@@ -26,6 +26,7 @@ import { readGather, writeGather } from "./ops/gather.ts";
 import { readGelu } from "./ops/gelu.ts";
 import { readGemm, readMatMul, writeGemm, writeMatmul } from "./ops/gemm.ts";
 import { readCast, readDropout, readIdentity } from "./ops/identity-ops.ts";
+import { writeLookup } from "./ops/lookup.ts";
 import { readDiv, readMul, writeGain, writeMul, writeMultiply } from "./ops/mul.ts";
 import { normalizationRules, writeLocalResponseNormalization, writeNormalization } from "./ops/normalization.ts";
 import { readPad, writePad } from "./ops/pad.ts";
@@ -75,6 +76,7 @@ export const writeRules: { readonly [K in ForwardOpName]: WriteRule<K> } = {
   average_pooling: writeAveragePool,
   global_average_pooling: writeGlobalAveragePool,
   linear: writeGemm,
+  lookup: writeLookup,
   flatten: writeFlatten,
   upsampling: writeUpsampling,
   resampling: writeResampling,

@@ -89,6 +89,10 @@ class FileWriter implements WriteContext {
   readonly #exact = new Map<string, string>();
   /** Channels-last input of the file → its transpose to channels first, which the input's readers read. */
   readonly #channelsFirstOf = new Map<string, string>();
+  /** Integer input of the file → its cast to floats, which the input's readers read, but for lookups. */
+  readonly #floatsOf = new Map<string, string>();
+  /** Names of the lookups, which read integers. */
+  readonly #lookups: ReadonlySet<string>;
   readonly #quantized: QuantizedWriter | undefined;
 
   constructor(network: Network, quantization: Quantization | undefined) {
@@ -97,12 +101,14 @@ class FileWriter implements WriteContext {
     const { carried } = network.graph.header ?? {};
     this.#names = new Set([...this.#shapes.keys(), ...(carried === undefined ? [] : carriedNames(carried))]);
     this.#constants = new Set(network.graph.parameters.map(({ name }) => name));
+    this.#lookups = new Set(network.graph.nodes.flatMap(({ op, name }) => (op === "lookup" ? [name] : [])));
     for (const name of network.graph.header?.channelsLast ?? []) {
       this.#channelsFirstOf.set(
         name,
         this.helper("Transpose", `${name}/channels_first`, [name], { perm: toChannelsFirst }),
       );
     }
+    this.#castIntegers();
     if (quantization === undefined) return;
     this.#quantized = new QuantizedWriter(quantization, network.graph, {
       newName: (name) => this.#unique(name),
@@ -110,7 +116,17 @@ class FileWriter implements WriteContext {
       addTensor: (tensor) => this.#extras.push(tensor),
     });
     for (const { name } of network.graph.inputs) {
-      this.#quantized.quantize(name, this.#channelsFirstOf.get(name) ?? name);
+      this.#quantized.quantize(name, this.#floatsOf.get(name) ?? this.#channelsFirstOf.get(name) ?? name);
+    }
+  }
+
+  /** Casts the integer inputs that not only lookups read. */
+  #castIntegers(): void {
+    const { inputs, nodes } = this.#network.graph;
+    for (const { name } of inputs.filter(({ integer }) => integer !== undefined)) {
+      const isComputedWith = nodes.some((node) => node.op !== "lookup" && node.inputs.includes(name));
+      if (!isComputedWith) continue;
+      this.#floatsOf.set(name, this.helper("Cast", `${name}/floats`, [name], { to: dataTypes.float }));
     }
   }
 
@@ -172,6 +188,25 @@ class FileWriter implements WriteContext {
     const apart = this.helper("Reshape", `${name}/apart`, [own, split]);
     const turned = this.helper("Transpose", `${name}/turned`, [apart], { perm: [0, 2, 1, 3, 4] });
     return this.helper("Reshape", name, [turned, this.integers(`${name}/dims`, dims)]);
+  }
+
+  integerColumn(src: string, column: number, reader: string): string {
+    const add = (opType: string, name: string, input: readonly string[], axis?: number): string => {
+      const output = this.#unique(name);
+      const attribute = axis === undefined ? [] : attributeMessages({ axis });
+      this.#nodes.push({ opType, name: output, input: [...input], output: [output], attribute });
+      return output;
+    };
+    const shape = this.shape(src);
+    const input = this.#network.graph.inputs.find((one) => one.name === src);
+    if (input?.integer === undefined) throw readsNoIntegers(reader);
+    if (shape.length === 1) return src;
+    const name = `${reader}/column`;
+    const dims =
+      shape.length === 2 ? src : add("Reshape", `${name}/flat`, [src, this.integers(`${name}/dims`, [0, -1])]);
+    const place = this.#unique(`${name}/place`);
+    this.#extras.push({ ...integerTensorMessage(place, [BigInt(column)]), dims: [] });
+    return add("Gather", name, [dims, place], 1);
   }
 
   integers(name: string, values: readonly (number | bigint)[]): string {
@@ -252,8 +287,8 @@ class FileWriter implements WriteContext {
         name: graph.name,
         ...optional({ docString: header.graphDocumentation }),
         input: graph.inputs.map((input) => {
-          const { name, shape } = this.#channelsFirstOf.has(input.name) ? channelsLast(input) : input;
-          return valueMessage(name, dataTypes.float, named(shape));
+          const { name, shape, integer } = this.#channelsFirstOf.has(input.name) ? channelsLast(input) : input;
+          return valueMessage(name, dataTypes[integer ?? "float"], named(shape));
         }),
         output: graph.outputs.map((name) => valueMessage(name, dataTypes.float, [batch, ...this.shape(name).slice(1)])),
         node: this.#nodes,
@@ -297,9 +332,11 @@ class FileWriter implements WriteContext {
 
   /** The names under which node `reader` reads the values `names`. */
   #inputs(names: readonly string[], reader: string): string[] {
+    const isLookup = this.#lookups.has(reader);
     return names.map((name) => {
       const read = this.#quantized?.read(name, reader) ?? name;
-      return read === name ? (this.#channelsFirstOf.get(name) ?? name) : read;
+      if (read !== name || isLookup) return read;
+      return this.#floatsOf.get(name) ?? this.#channelsFirstOf.get(name) ?? name;
     });
   }
 
@@ -309,6 +346,13 @@ class FileWriter implements WriteContext {
     this.#names.add(unique);
     return unique;
   }
+}
+
+function readsNoIntegers(node: string): UserError {
+  return new UserError("unsupported", "a lookup must read an input of integers", {
+    about: `lookup "${node}"`,
+    hint: "Give that input of the graph the type int64",
+  });
 }
 
 function isTranspose({ opType }: NodeMessage): boolean {

@@ -26,6 +26,7 @@ const most: { readonly [K in ForwardOpName]: number } = {
   average_pooling: 1,
   global_average_pooling: 1,
   linear: 3,
+  lookup: 2,
   flatten: 1,
   upsampling: 1,
   resampling: 1,

@@ -15,6 +15,7 @@ import { type DataSource, openData, type RunData } from "./data/run-data.ts";
 import { requireKnownClasses } from "./distillation.ts";
 import { dividedForBudget } from "./divided-groups.ts";
 import { isHeadNew, requireHead } from "./head/head.ts";
+import { requireUnmixed } from "./integer-inputs.ts";
 import { muonNotice } from "./muon.ts";
 import { readingNote } from "./reading-note.ts";
 import { fileOf, inputOf, type ModelSource, nameOf, networkFor, openModel } from "./starting-network.ts";
@@ -65,6 +66,7 @@ export async function openModelAndData(
 
   const isTaught = settings.teach !== undefined;
   const { network: fitting, notice: headNotice } = networkFor(found, dataset, { ...settings, isTaught });
+  requireUnmixed(fitting.graph, settings);
   if (!bringsTeacher) requireKnownClasses(settings, fitting);
   if (settings.headEpochs !== undefined) requireHead(fitting.graph);
   const scoreNotice = readingNote(fitting.graph, dataset, settings);

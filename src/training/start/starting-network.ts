@@ -24,6 +24,7 @@ import { finishedRun, isRunFolder } from "./finished-run.ts";
 import { checkFurtherInputs } from "./further-inputs.ts";
 import { fitHead } from "./head/fit-head.ts";
 import type { FittedHead } from "./head/head.ts";
+import { checkIntegers } from "./integer-inputs.ts";
 
 /**
  * A name such as "resnet-20", the path of an `.onnx` file, the folder of a finished run, a graph (its weights are drawn
@@ -234,8 +235,8 @@ function withAllWeights(network: Network): Network {
 }
 
 /** Throws unless `graph` takes the dataset's images and its values beside them; messages call it `name`. */
-function checkImages({ inputs }: Graph, dataset: Dataset, name: string): void {
-  const [input, ...others] = inputs;
+function checkImages(graph: Graph, dataset: Dataset, name: string): void {
+  const [input, ...others] = graph.inputs;
   if (input === undefined) {
     throw new UserError("unsupported", "the network has no input", {
       about: name,
@@ -246,6 +247,7 @@ function checkImages({ inputs }: Graph, dataset: Dataset, name: string): void {
   }
   checkInput(input, dataset, name);
   checkFurtherInputs(others, dataset, name);
+  checkIntegers(graph, dataset, name);
 }
 
 /** Axes of a batch of images. */

@@ -10,7 +10,7 @@ import { model } from "../../../src/models/zoo.ts";
 import { fold } from "../../../src/selection/fold.ts";
 import { place, structureKinds } from "../../../src/selection/place.ts";
 import { type Case, opCases } from "../../engine/cases.ts";
-import { normal, randomWeights, relativeDifference } from "../../engine/random-data.ts";
+import { normal, randomFeeds, randomWeights, relativeDifference } from "../../engine/random-data.ts";
 import { buildNetwork, piece } from "../../pruning/networks.ts";
 import { layoutGraphs } from "./layouts.ts";
 
@@ -21,9 +21,14 @@ async function expectSameInRuntime(graph: Graph, batch: number): Promise<void> {
   const images = normal(bindBatch(input.shape, batch), 6, "images");
   const plan = createReferenceEngine().prepare(graph, { batch });
   plan.write(weights);
-  const expected = plan.run({ [input.name]: images });
+  const others = Object.fromEntries(
+    Object.entries(randomFeeds(graph, batch, 7)).flatMap(([name, value]) =>
+      value.dtype === "f32" && name !== input.name ? [[name, value] as const] : [],
+    ),
+  );
+  const expected = plan.run({ ...others, [input.name]: images });
   const session = await openRuntime(writeOnnx({ graph, weights }), graph.name);
-  const results = await session.run(images);
+  const results = await session.run(images, others);
   await session.dispose();
   expect([...results.keys()]).toEqual(graph.outputs);
   for (const [name, { shape, data }] of results) {
