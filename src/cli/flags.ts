@@ -31,7 +31,7 @@ export function addImageFlags(command: Command, flags: readonly ImageFlag[]): vo
 
 /** `--columns` of the commands that run a file. */
 export function columnsOption(): Option {
-  const help = "columns of a table with the numbers of the inputs besides the images, as x=age+weight";
+  const help = "columns of a table for inputs besides the images: x=age+weight, or words, x=colour:index:red:blue";
   return new Option("--columns <names>", `${help} (default: as the file says)`).argParser((text: string) =>
     readInputColumns(text),
   );

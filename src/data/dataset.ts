@@ -9,8 +9,35 @@ import type { Unreadable } from "./images/unreadable.ts";
 import { inputsAt, inputsBetween, type SplitInputs } from "./inputs.ts";
 import type { LabelSets } from "./label-sets.ts";
 
+/**
+ * How a word of a column becomes numbers: its place among the words, or 1 at its place and 0 at those of the others.
+ */
+export const wordForms = ["index", "one-hot"] as const;
+
+/** A column of words. */
+export interface WordColumn {
+  readonly column: string;
+  readonly as: (typeof wordForms)[number];
+  /** All words, in the order that the network was trained with; `otherWords` stands for those that are not listed. */
+  readonly words: readonly string[];
+}
+
+export const otherWords = "*";
+
+/** The name of a column of numbers, or a column of words. */
+export type InputColumn = string | WordColumn;
+
 /** The columns of a table whose numbers an input gets, one column after the other, by the name of the input. */
-export type InputColumns = Readonly<Record<string, readonly string[]>>;
+export type InputColumns = Readonly<Record<string, readonly InputColumn[]>>;
+
+export function columnName(column: InputColumn): string {
+  return typeof column === "string" ? column : column.column;
+}
+
+/** The names of all columns that `inputs` get. */
+export function columnNames(inputs: InputColumns = {}): readonly string[] {
+  return Object.values(inputs).flat().map(columnName);
+}
 
 /** Channels, height, width. */
 export type SampleShape = readonly [number, number, number];

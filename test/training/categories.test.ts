@@ -119,6 +119,36 @@ describe.each(["table-script", "film-dynamo"])("a network that looks a category 
   });
 });
 
+describe("a column of words", () => {
+  const words = ["bolt", "nut", "rivet", "screw", "gear", "cog", "cam"];
+  const run = join(parent, "words");
+  const named = { kind: [{ column: "kind", as: "index", words }] } as const;
+  const wordOf = ({ kind }: { readonly kind: number }): string => words[kind] ?? "";
+
+  it("is numbered as the list says, in training and in eval of the written file", async () => {
+    const path = written("words.csv", csvOf(wordOf));
+    const asked = { images: { size: side, ...normalization }, columns: named };
+    const { after } = await train(fixture("table-script"), {
+      ...{ ...options, columns: named, data: { spec: path, open: () => openDataset(path, asked) } },
+      ...{ folder: run, budget: "90%" },
+    });
+    expect(after.accuracy).toBeGreaterThan(90);
+    expect(await scoreInRuntime(join(run, "compact.onnx"))).toBeCloseTo(after.accuracy, 9);
+    const scored = await execute(["eval", join(run, "compact.onnx"), "--data", path, "--json"]);
+    expect(JSON.parse(scored.stdout).accuracy).toBe(after.accuracy);
+  });
+
+  it("is refused with a word that the file does not know", async () => {
+    const path = written(
+      "unknown.csv",
+      csvOf((row) => (row.path === "3.png" ? "bolts" : wordOf(row))),
+    );
+    const scored = await execute(["eval", join(run, "compact.onnx"), "--data", path, "--json"]);
+    expect(scored.exitCode).toBe(2);
+    expect(scored.stderr).toMatch(/a word is not among those of --columns.*bolt, nut.*got bolts/s);
+  });
+});
+
 describe("bad input", () => {
   const start = (text: string, more: Partial<TrainOptions> = {}): Promise<unknown> => {
     const path = written(`${Math.random()}.csv`, text);

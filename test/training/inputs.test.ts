@@ -12,6 +12,7 @@ import { openDataset } from "../../src/data/open.ts";
 import { onnxRuntime } from "../../src/evaluation/runtime-library.ts";
 import { control } from "../../src/experiments/control.ts";
 import { loadOnnx } from "../../src/formats/onnx/index.ts";
+import { GraphBuilder } from "../../src/graph/builder.ts";
 import { resume } from "../../src/training/resume.ts";
 import { readRunRecord } from "../../src/training/run-folder/run-record.ts";
 import { readInputColumns } from "../../src/training/settings/columns.ts";
@@ -214,6 +215,43 @@ describe("a network that joins facts with the features of images", () => {
   });
 });
 
+test("inputs of other axes take columns in row-major order, and one column without any", async () => {
+  const b = new GraphBuilder("grid");
+  const features = b.convolution("conv", b.input("images", ["N", 3, side, side]), { channels: 4, kernel: 3 });
+  const grid = b.flatten("flat", b.input("grid", ["N", 2, 1]));
+  const blood = b.reshape("row", b.input("blood", ["N"]), [1]);
+  const joined = b.concatenation("join", [b.flatten("f", b.globalAveragePooling("pool", features)), grid, blood]);
+  b.output(b.linear("classifier", b.relu("relu", b.linear("hidden", joined, 12)), 2));
+  const asked = { grid: ["Age", "dose"], blood: ["blood"] };
+  const data = {
+    spec: table,
+    open: () => openDataset(table, { images: { size: side, ...normalization }, columns: asked }),
+  };
+  const { after, certificate } = await train(b.build(), {
+    ...{ ...options, columns: asked, data, folder: join(parent, "grid"), select: { neurons: 1 }, budget: "80%" },
+  });
+  expect(certificate.passed).toBe(true);
+  expect(certificate.witness).toBe("ONNX Runtime");
+  expect(after.accuracy).toBeGreaterThan(80);
+  const { test: split } = await data.open();
+  const { InferenceSession, Tensor } = onnxRuntime();
+  const session = await InferenceSession.create(join(parent, "grid", "compact.onnx"));
+  const factsOf = new Map(rows.map((row) => [row.path, row]));
+  let right = 0;
+  for await (const { images, places } of evaluationBatches(split, normalization, 1)) {
+    const row = factsOf.get("files" in split ? (split.files[places[0] ?? 0]?.path ?? "") : "");
+    const [age = 0, dose = 0, third = 0] = row?.facts ?? [];
+    const results = await session.run({
+      images: new Tensor("float32", new Float32Array(images.data), [1, 3, side, side]),
+      grid: new Tensor("float32", Float32Array.of(age, dose), [1, 2, 1]),
+      blood: new Tensor("float32", Float32Array.of(third), [1]),
+    });
+    const [ill = 0, well = 0] = required(Object.values(results)[0], "logits").data as Float32Array;
+    if ((ill > well ? "ill" : "well") === row?.label) right++;
+  }
+  expect((100 * right) / split.count).toBeCloseTo(after.accuracy, 9);
+});
+
 test("it is taught its own outputs, on a table without labels", async () => {
   const data = {
     spec: unlabelled,
@@ -301,6 +339,18 @@ describe("a dataset of a program", () => {
 
 test("--columns takes names of columns, and says what is wrong", () => {
   expect(readInputColumns("facts=age+sex, other = a b")).toEqual({ facts: ["age", "sex"], other: ["a b"] });
+  const colours = { column: "colour", as: "index", words: ["red", "green"] };
+  expect(readInputColumns("kind=colour:index:red:green")).toEqual({ kind: [colours] });
+  const list = join(parent, "colours.txt");
+  writeFileSync(list, "red\r\ngreen\n\n");
+  expect(readInputColumns(`kind=age+colour:one-hot:@${list}`)).toEqual({
+    kind: ["age", { ...colours, as: "one-hot" }],
+  });
+  expect(readInputColumns("x=a:b")).toEqual({ x: ["a:b"] });
+  expect(() => readInputColumns("x=colour:index")).toThrow(/a word is empty.*x=column:index:word:word/);
+  expect(() => readInputColumns("x=colour:index:red:red")).toThrow(/a word is there twice/);
+  expect(() => readInputColumns("x=:index:red")).toThrow(/the name of the column is empty/);
+  expect(() => readInputColumns("x=colour:index:@none.txt")).toThrow(/none\.txt: the file of words cannot be read/);
   expect(() => readInputColumns("age")).toThrow(/lacks the name of an input/);
   expect(() => readInputColumns("x=a++b")).toThrow(/the name of a column for "x" is empty/);
 });

@@ -4,7 +4,7 @@
  */
 import { UserError } from "../../core/errors.ts";
 import { unknownName } from "../../core/names.ts";
-import type { InputColumns } from "../dataset.ts";
+import { columnName, type InputColumn, type InputColumns, otherWords, type WordColumn } from "../dataset.ts";
 import type { SplitInputs } from "../inputs.ts";
 import type { ImageNumbers, LabelledFile } from "./classes.ts";
 
@@ -18,7 +18,9 @@ export function columnsOf(header: readonly string[], wanted: InputColumns, path:
     if (found === undefined) throw unknownName(`column of ${path}:`, name, header);
     return found;
   };
-  return Object.fromEntries(Object.entries(wanted).map(([input, names]) => [input, names.map(nameOf)]));
+  const inTable = (one: InputColumn): InputColumn =>
+    typeof one === "string" ? nameOf(one) : { ...one, column: nameOf(one.column) };
+  return Object.fromEntries(Object.entries(wanted).map(([input, columns]) => [input, columns.map(inTable)]));
 }
 
 function alike(name: string): string {
@@ -35,11 +37,31 @@ export function numbersOfRow(
   about: string,
 ): ImageNumbers {
   return Object.fromEntries(
-    Object.entries(columns).map(([input, names]) => [
+    Object.entries(columns).map(([input, own]) => [
       input,
-      names.flatMap((name) => numbersOfCell(row[name], `column "${name}" of ${about}`)),
+      own.flatMap((column) => {
+        const name = columnName(column);
+        const place = `column "${name}" of ${about}`;
+        return typeof column === "string" ? numbersOfCell(row[name], place) : numbersOfWord(row[name], column, place);
+      }),
     ]),
   );
+}
+
+function numbersOfWord(cell: unknown, { words, as }: WordColumn, about: string): readonly number[] {
+  const word = (cell instanceof Uint8Array ? new TextDecoder().decode(cell) : String(cell ?? "")).trim();
+  const listed = words.indexOf(word);
+  const index = listed < 0 ? words.indexOf(otherWords) : listed;
+  if (word !== "" && index >= 0) return as === "index" ? [index] : words.map((_, place) => Number(place === index));
+  throw new UserError("bad-file", word === "" ? "a word is missing" : "a word is not among those of --columns", {
+    about,
+    expected: words.slice(0, 20).join(", "),
+    received: word === "" ? "nothing" : word.slice(0, 80),
+    hint:
+      word === ""
+        ? "Fill it, or remove the row: the network needs all values of an image"
+        : `Correct it. If the network has a place for all other words, add ${otherWords} to the words`,
+  });
 }
 
 const truths: ReadonlyMap<string, number> = new Map([
@@ -60,7 +82,8 @@ function numbersOfCell(cell: unknown, about: string): readonly number[] {
     received: isEmpty ? "nothing" : String(text).slice(0, 80),
     hint: isEmpty
       ? "Fill it, or remove the row: the network needs all values of an image"
-      : "Write numbers into the columns of --columns; a name of a category becomes a column of 0 and 1 for each name",
+      : "Write numbers into the columns of --columns. Words are listed: input=column:index:red:green is 0 for red " +
+        "and 1 for green, and input=column:one-hot:red:green is 0 and 1 for each",
   });
 }
 
@@ -104,9 +127,9 @@ export function inputsOf(
   return Object.fromEntries(packed);
 }
 
-function otherWidth(path: string, columns: readonly string[], expected: number, received: number): UserError {
+function otherWidth(path: string, columns: readonly InputColumn[], expected: number, received: number): UserError {
   return new UserError("bad-file", "an image has another number of values than the others", {
-    about: `${path}, in ${columns.length === 1 ? "column" : "columns"} ${columns.join(", ")}`,
+    about: `${path}, in ${columns.length === 1 ? "column" : "columns"} ${columns.map(columnName).join(", ")}`,
     expected: `${expected} numbers`,
     received: String(received),
     hint: "Write lists of the same length into all rows of a column",

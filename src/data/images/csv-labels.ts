@@ -5,7 +5,7 @@
 import { dirname, resolve } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import { optional } from "../../core/optional.ts";
-import type { InputColumns } from "../dataset.ts";
+import { columnNames, type InputColumns } from "../dataset.ts";
 import { readDataFile } from "../files.ts";
 import { type ImageNumbers, listed, sortedClasses } from "./classes.ts";
 import { columnsOf as inputColumnsOf, numbersOfRow } from "./column-numbers.ts";
@@ -100,7 +100,7 @@ function columnsOf(header: readonly string[], path: string, wanted: InputColumns
     header.find((name) => names.includes(name.toLowerCase()));
   const [image, labels, split] = [find(pathNames), find(labelNames), find([SPLIT])];
   const inputs = wanted === undefined ? undefined : inputColumnsOf(header, wanted, path);
-  const others = [image, split, ...Object.values(inputs ?? {}).flat()];
+  const others = [image, split, ...columnNames(inputs)];
   const classes = labels === undefined ? header.filter((name) => !others.includes(name)) : [];
   if (image !== undefined && (labels !== undefined || classes.length > 0) && !classes.includes("")) {
     return { path: image, split, labels, classes, inputs };

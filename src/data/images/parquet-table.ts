@@ -13,7 +13,7 @@ import {
 import { compressors } from "hyparquet-compressors";
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
-import type { InputColumns } from "../dataset.ts";
+import { columnNames, type InputColumns } from "../dataset.ts";
 import { fileError } from "../files.ts";
 import { type ImageNumbers, listed } from "./classes.ts";
 import { columnsOf, numbersOfRow } from "./column-numbers.ts";
@@ -59,7 +59,7 @@ export async function readTable(
     const metadata = await parquetMetadataAsync(file);
     const table = describeTable(metadata, file, request);
     const { inputs } = table;
-    const columns = new Set([table.image, ...table.labels, ...Object.values(inputs ?? {}).flat()]);
+    const columns = new Set([table.image, ...table.labels, ...columnNames(inputs)]);
     let row = 0;
     for (const { num_rows } of metadata.row_groups) {
       const end = row + Number(num_rows);
@@ -154,7 +154,7 @@ function describeTable(
   if (!columns.some((name) => lists.includes(name))) {
     if (isUnlabelled) return { image, labels: [], form: "none", names: undefined, inputs };
     if (hasSeveral) {
-      const others = [image, ...Object.values(inputs ?? {}).flat()];
+      const others = [image, ...columnNames(inputs)];
       const classes = columns.filter((name) => !others.includes(name));
       return { image, labels: classes, form: "marks", names: classes, inputs };
     }

@@ -22,7 +22,7 @@ export const taskSettings = {
   }),
   columns: setting({
     schema: columnsSchema.exactOptional(),
-    help: "columns of the data's table with the numbers of the network's inputs besides the images, as x=age+weight",
+    help: "columns of the data's table for inputs besides the images: x=age+weight, or words, x=colour:index:red:blue",
     group: "task",
     default: "none",
     inBaseline: "inherit",

@@ -2,7 +2,7 @@
 import { UserError } from "../../core/errors.ts";
 import { unknownName } from "../../core/names.ts";
 import { elementCount } from "../../core/tensor.ts";
-import type { Dataset } from "../../data/dataset.ts";
+import { columnName, type Dataset } from "../../data/dataset.ts";
 import type { Input } from "../../graph/graph.ts";
 import { bindBatch } from "../../graph/shapes.ts";
 
@@ -25,7 +25,7 @@ export function checkFurtherInputs(inputs: readonly Input[], dataset: Dataset, n
     throw new UserError("bad-option", "the data has another number of values for an input", {
       about: `input "${input}" of ${name}`,
       expected: `${count} for each image`,
-      received: `${width}${columns === undefined ? "" : ` from ${columns.join(" + ")}`}`,
+      received: `${width}${columns === undefined ? "" : ` from ${columns.map(columnName).join(" + ")}`}`,
       hint:
         columns === undefined
           ? "Correct the program that makes the dataset"

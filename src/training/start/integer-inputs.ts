@@ -1,6 +1,6 @@
 /** Checks the numbers that the data has for a network's inputs of integers, such as the number of a category. */
 import { UserError } from "../../core/errors.ts";
-import type { Dataset, Split } from "../../data/dataset.ts";
+import { columnName, type Dataset, type Split } from "../../data/dataset.ts";
 import type { Graph, Input } from "../../graph/graph.ts";
 import { inferShapes } from "../../graph/shapes.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -53,7 +53,7 @@ function checkPart(
       {
         about:
           `input "${input}" of ${name}, ${imageOf(split, part, Math.floor(index / width))}` +
-          (columns === undefined ? "" : ` (${columns.join(" + ")})`),
+          (columns === undefined ? "" : ` (${columns.map(columnName).join(" + ")})`),
         expected: largest === undefined ? `whole numbers below ${LARGEST}` : `0 … ${largest - 1}`,
         received: String(value),
         hint:

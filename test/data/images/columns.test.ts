@@ -138,6 +138,12 @@ describe("columns of a Parquet file", () => {
     ]);
   });
 
+  it("may have words", async () => {
+    const path = table([labels, { name: "colour", data: ["red", "green", "red", "green"], type: "STRING" }]);
+    const data = await open(path, { x: [{ column: "colour", as: "index", words: ["green", "red"] }] });
+    expect(Object.values(valuesOf(data, "x")).flat().toSorted()).toEqual([0, 0, 1, 1]);
+  });
+
   it("need no labels where none are learnt", async () => {
     const path = table([{ name: "age", data: [1, 2, 3, 4], type: "DOUBLE" }]);
     const data = await open(path, { x: ["age"] }, { unlabelled: true });
@@ -149,6 +155,39 @@ describe("columns of a Parquet file", () => {
     const path = table([labels, { name: "age", data: ["1", "old", "3", "4"], type: "STRING" }]);
     const error = await userError(open(path, { x: ["age"] }), "bad-file");
     expect(error.message).toMatch(/column "age" of .*row 1: a value is not a number.*got old/s);
+  });
+});
+
+describe("columns of words", () => {
+  const text = "path,label,Colour,age\na.png,x,red,1\nb.png,y,green,2\nc.png,x,blue,3\nd.png,y,red,4\n";
+  const words = ["red", "green", "blue"];
+
+  it("become places in a list, or 0 and 1", async () => {
+    const columns = {
+      kind: [{ column: "colour", as: "index", words }],
+      facts: ["age", { column: "colour", as: "one-hot", words: ["green", "*"] }],
+    } as const;
+    const data = await open(csv(text), columns);
+    expect(valuesOf(data, "kind")).toEqual({ "a.png": [0], "b.png": [1], "c.png": [2], "d.png": [0] });
+    const facts = { "a.png": [1, 0, 1], "b.png": [2, 1, 0], "c.png": [3, 0, 1], "d.png": [4, 0, 1] };
+    expect(valuesOf(data, "facts")).toEqual(facts);
+    expect(data.columns).toEqual(columns);
+  });
+
+  it("are no classes beside several labels", async () => {
+    const marks = csv("path,cat,dog,colour\na.png,1,1,red\nb.png,0,1,green\nc.png,0,0,blue\n");
+    const columns = { x: [{ column: "colour", as: "index", words }] } as const;
+    const data = await open(marks, columns, { severalLabels: true });
+    expect([data.classes, valuesOf(data, "x")["c.png"]]).toEqual([["cat", "dog"], [2]]);
+  });
+
+  it.each([
+    ["a word that is not listed", text.replace("green", "pink"), /line 3: a word is not among.*green.*got pink.*\*/s],
+    ["a word in other letters", text.replace("green", "Green"), /got Green/],
+    ["no word", text.replace("green", ""), /column "Colour" of .*line 3: a word is missing/],
+  ])("are refused with %s", async (_, changed, message) => {
+    const columns = { x: [{ column: "colour", as: "index", words }] } as const;
+    expect((await userError(open(csv(changed), columns), "bad-file")).message).toMatch(message);
   });
 });
 
