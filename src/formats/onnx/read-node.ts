@@ -1,9 +1,10 @@
 /** Reads one node of an ONNX file, by whichever rules fit it: ordinary ones, or those for values in other orders. */
 import { UserError } from "../../core/errors.ts";
 import type { Arranger } from "./arranged/arranger.ts";
-import { type ArrangedNode, readArranged, readByArrangement } from "./arranged/read.ts";
+import { type ArrangedNode, arrangedOps, readArranged, readByArrangement } from "./arranged/read.ts";
 import { movedBeforeTranspose } from "./channels-last.ts";
 import type { ConstantFolder } from "./folding/constant-folder.ts";
+import { foldRule, shapeOps } from "./folding/fold.ts";
 import type { GraphReader } from "./graph-reader.ts";
 import type { IntegerInputs } from "./integers/integer-inputs.ts";
 import { NodeReader, type NodeSurroundings } from "./node-reader.ts";
@@ -32,7 +33,10 @@ interface Readers {
 export function readNode(message: NodeMessage, surroundings: Surroundings, readers: Readers): void {
   const { problems, integers } = readers;
   const node = new NodeReader(message, surroundings);
-  if (problems.dependsOnUnread(node.inputs, node.outputs)) return;
+  if (problems.dependsOnUnread(node.inputs, node.outputs)) {
+    if (!isKnown(node.opType)) problems.unknownOp(node.opType, node.name, node.outputs);
+    return;
+  }
   try {
     const found = integers.read(message, node);
     if (found === "other") readNumbers(message, node, surroundings, readers);
@@ -65,6 +69,13 @@ function readNumbers(
     if (!(error instanceof UserError) || error.code !== "unsupported" || arranged === undefined) throw error;
     if (!readsByArrangement(arranged)) throw error;
   }
+}
+
+/** Whether some form of the op is read or computed. */
+function isKnown(opType: string): boolean {
+  return (
+    readRules.has(opType) || arrangedOps.includes(opType) || shapeOps.has(opType) || foldRule(opType) !== undefined
+  );
 }
 
 /** Whether the rules for arranged values read the node. What the ordinary rule said of it stands if they cannot. */

@@ -20,6 +20,7 @@ import { type ScalesOf, scalesIn } from "./factors.ts";
 import { type FixedInputs, withFixedInputs } from "./fixed-inputs.ts";
 import type { Constant } from "./folding/constant.ts";
 import { ConstantFolder } from "./folding/constant-folder.ts";
+import { bodyOps, withFunctionBodies } from "./function-bodies.ts";
 import { withGelus } from "./gelu-forms.ts";
 import { GraphReader } from "./graph-reader.ts";
 import { exactPrefix, headerOf, isOwnLayout, notedChannelsLast, opsetOf } from "./header.ts";
@@ -164,7 +165,7 @@ function readGraph(
     };
     readNode(message, surroundings, { reader, folder, problems, arranger, integers });
   }
-  problems.finish([...readRules.keys(), ...arrangedOps]);
+  problems.finish([...readRules.keys(), ...arrangedOps, ...bodyOps].toSorted());
 
   for (const { name = "" } of graph.output ?? []) if (integers.has(name)) throw isIntegers(name, file);
   const { nodes: named, outputs } = withOutputNames(reader, graph, file, arranger);
@@ -226,7 +227,7 @@ function nodesOf(
   file: string,
   external: ExternalData,
 ): FileConstants {
-  const nodes = graph.node ?? [];
+  const nodes = withFunctionBodies(graph.node ?? []);
   const constants = new Map(nodes.flatMap((node) => (node.opType === "Constant" ? [[node.output?.[0], node]] : [])));
   // A number with more axes could add axes to the value that it is combined with.
   const isSingle = (dims: Shape): boolean => dims.length <= 1 && elementCount(dims) === 1;

@@ -48,6 +48,7 @@ import { readConcat, readRelu, writeConcat, writeRelu } from "./ops/simple.ts";
 import { readSlice, writeSlice } from "./ops/slice.ts";
 import { readSplit } from "./ops/split.ts";
 import { readMean, readSum } from "./ops/sum.ts";
+import { readTile } from "./ops/tile.ts";
 import { readTranspose, writeTranspose } from "./ops/transpose.ts";
 import { readExpand } from "./ops/views.ts";
 import { readWhere } from "./ops/where.ts";
@@ -134,6 +135,7 @@ export const readRules: ReadonlyMap<string, ReadRule> = new Map<string, ReadRule
   ["Sub", readSub],
   ["Sum", readSum],
   ["Tanh", readTanh],
+  ["Tile", readTile],
   ["Transpose", readTranspose],
   ["Unsqueeze", readUnsqueeze],
   ["Upsample", readResize],

@@ -358,6 +358,10 @@ const right: Readonly<Record<string, readonly [ModelParts, ...OpName[]]>> = {
   "sums over letters: weights": [einsum("nct,oc->not", [4, 6], [3, 4])],
   "sums over letters: weights of several letters": [einsum("nhtd,hdec->ntec", [2, 3, 4], [2, 4, 2, 5])],
   "sums over letters: in the order of the alphabet": [einsum("abc,ce", [4, 6], [6, 3])],
+  "sums over letters: axes without letters": [einsum("...ij,jk->...ik", [4, 6], [6, 2])],
+  "sums over letters: axes without letters, in front": [einsum("...chw,cd->...dhw", [4, 3, 5], [4, 2])],
+  "sums over letters: axes without letters, of two values": [einsum("...ij,...ik->...jk", [2, 4, 6])],
+  "sums over letters: axes without letters, implied": [einsum("...ab,bc", [4, 6], [6, 3])],
   "sums over letters: another order": [einsum("abc->acb", [4, 6]), "transpose"],
 };
 
@@ -409,7 +413,7 @@ const refused: readonly RefusedForm[] = [
   ],
   ["a diagonal", einsum("bii->bi", [4, 4]), /Einsum/],
   ["a sum of one value", einsum("bij->bi", [4, 6]), /Einsum/],
-  ["letters that stand for other axes", einsum("...ij,jk->...ik", [4, 6], [6, 2]), /Einsum/],
+  ["letters for more axes than there are", einsum("...bij,jk->...bik", [6], [6, 2]), /Einsum/],
 ];
 
 test("axes that a transpose counts from behind are those that it counts from the front", () => {

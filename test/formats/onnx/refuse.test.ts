@@ -152,11 +152,14 @@ describe("unsupported ops and forms", () => {
     });
     const error = caught(bytes);
     expect(error.code).toBe("unsupported");
-    expect(error.message).toContain('Einsum (2, first "a"), com.example.Fused (1, first "d"), Relu (1, first "e")');
-    // Nodes that read the output of an unsupported node are not reported: they may be valid.
+    expect(error.message).toContain(
+      'Einsum (2, first "a"), LSTM (1, first "c"), com.example.Fused (1, first "d"), Relu (1, first "e")',
+    );
+    // Of nodes that read the output of an unsupported node, those of unknown ops are reported. Others may be valid.
     expect(error.details.list).toEqual([
       'Einsum "a": this op is not supported',
       'Einsum "b": this op is not supported',
+      'LSTM "c": this op is not supported',
       'com.example.Fused "d": this op is not supported',
       'Relu "e": attribute slope is not known for this op',
     ]);

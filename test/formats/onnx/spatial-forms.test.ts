@@ -34,6 +34,21 @@ function taken(indices: number[], dims: number[], axis: number): ModelParts {
   };
 }
 
+/** A `Slice` of one axis of images of 5 × 6. */
+function sliced(start: number, end: number, axis: number, step: number): ModelParts {
+  const numbers = Object.entries({ start, end, axis, step });
+  return {
+    features: [4, 5, 6],
+    tensors: numbers.map(([name, value]) => integers(name, [value])),
+    nodes: [node("Slice", ["x", ...numbers.map(([name]) => name)], "y")],
+  };
+}
+
+/** A `Tile` of `features`. */
+function tiled(features: readonly number[], repeats: number[]): ModelParts {
+  return { features, tensors: [integers("repeats", repeats)], nodes: [node("Tile", ["x", "repeats"], "y")] };
+}
+
 /** A reshape, a transpose and a reshape of `features`. */
 function rearranged(features: readonly number[], apart: number[], perm: number[], to: number[]): ModelParts {
   return {
@@ -300,6 +315,17 @@ const right: readonly (readonly [name: string, parts: ModelParts])[] = [
   ["the last row", taken([-1], [], 2)],
   ["every other column", taken([0, 2, 4], [3], 3)],
   ["channels in another order", taken([3, 0, 0, -2], [4], 1)],
+  ["columns in another order", taken([0, 2, 1, 1], [4], 3)],
+  ["mirrored images", sliced(-1, -(2 ** 31), 3, -1)],
+  ["every other row from below", sliced(3, -6, 2, -2)],
+  ["channels from behind", sliced(10, 0, 1, -1)],
+  ["tiles of channels and rows", tiled([4, 3, 2], [1, 2, 3, 1])],
+  ["tiles of one pixel", tiled([4, 1, 1], [1, 1, 3, 2])],
+  ["tiles of one row, and of columns", tiled([4, 1, 3], [1, 1, 2, 2])],
+  ["tiles of a vector", tiled([4], [1, 3])],
+  ["pads that cut off", padded(0, [0, -1, -2, 0, 0, 0, 0, -1])],
+  ["pads that cut off and add", padded(0, [0, 0, -1, 2, 0, 1, 0, -1])],
+  ["pads that cut off and add a number", padded(0.5, [0, 0, -1, 2, 0, 1, 0, -1])],
   [
     "channels from pixels",
     { features: [3, 4, 6], nodes: [node("SpaceToDepth", ["x"], "y", attributes({ blocksize: 2 }))] },
@@ -382,7 +408,10 @@ const refused: readonly RefusedForm[] = [
   ],
   ["one of uneven groups", transposed([4, 3, 2, 2], { group: 3 }), /its groups do not divide the channels/],
   ["one with output padding of a stride", transposed([4, 3, 2, 2], { output_padding: [1, 0] }), /output padding/],
-  ["pixels in any order", taken([0, 2, 1], [3], 3), /takes pixels in an order that is not supported/],
+  ["a slice backwards of the batch", sliced(-1, -4, 0, -1), /Slice "y\/node".*must take the whole batch/],
+  ["a slice backwards of nothing", sliced(0, 3, 3, -1), /Slice "y\/node".*its result is empty/],
+  ["tiles of the batch", tiled([4, 3], [2, 1, 1]), /Tile "y\/node".*repeats the images of the batch/],
+  ["pads that leave nothing", padded(0, [0, 0, -3, 0, 0, 0, -2, 0]), /Pad "y\/node".*its pads leave nothing/],
   ["images of the batch", taken([0], [1], 0), /takes single images of the batch/],
   ["channels that are not there", taken([4], [1], 1), /takes indices beyond the axis/],
   ["a border of channels", bordered("edge", [0, 1, 0, 0, 0, 0, 0, 0]), /pads other axes than those of pixels/],

@@ -58,7 +58,38 @@ function writtenOut(axis: number, square: "Mul" | "Pow"): ModelParts {
 
 type Form = readonly [name: string, parts: ModelParts, ops?: readonly OpName[]];
 
+/** A root mean square norm of images with `scale`, over the axes from `axis` on. */
+function rootMeanSquare(axis: number, scale: readonly number[], epsilon?: number): ModelParts {
+  const given = attributes({ axis, ...(epsilon === undefined ? {} : { epsilon: { float: epsilon } }) });
+  return {
+    ...{ features: image, opset: 23 },
+    tensors: [counted("scale", scale)],
+    nodes: [node("RMSNormalization", ["x", "scale"], "y", given)],
+  };
+}
+
+/** x · sigmoid(αx) of images. */
+function swish(alpha: number): ModelParts {
+  return {
+    ...{ features: image, opset: 24 },
+    nodes: [node("Swish", ["x"], "y", attributes({ alpha: { float: alpha } }))],
+  };
+}
+
 const right: readonly Form[] = [
+  ["a root mean square norm of columns", rootMeanSquare(-1, [5])],
+  ["a root mean square norm of pixels", rootMeanSquare(-2, [3, 5], 0.1)],
+  ["a swish", swish(1)],
+  ["a steep swish", swish(1.7)],
+  ["the logarithm of a sum of exponentials", reduced("ReduceLogSumExp", [1], 1)],
+  ["the logarithm of a sum of exponentials, opset 18", reduced("ReduceLogSumExp", [-2, -1], 0, 18)],
+  [
+    "the logarithm of a sum",
+    {
+      ...reduced("ReduceLogSum", [1, 2], 1),
+      nodes: [node("Abs", ["x"], "a"), node("ReduceLogSum", ["a"], "y", attributes({ keepdims: 1, axes: [1, 2] }))],
+    },
+  ],
   [
     "one number an image, of a layer that has lost channels",
     {
@@ -292,6 +323,7 @@ const right: readonly Form[] = [
 ];
 
 const refused: readonly RefusedForm[] = [
+  ["a root mean square norm of axes from the front", rootMeanSquare(2, [3, 5]), /RMSNormalization/],
   ["a mean over the batch", reduced("ReduceMean", [0, 1], 1), /ReduceMean "y\/node".*reduces the batch axis/],
   ["a sum of everything", reduced("ReduceSum", [], 1), /ReduceSum "y\/node".*reduces the batch axis/],
   ["slopes of rows", withConstants("PRelu", [[3, 1]]), /PRelu "y\/node".*neither one for each channel nor one for all/],

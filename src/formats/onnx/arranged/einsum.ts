@@ -10,15 +10,31 @@ interface Equation {
   readonly result: readonly string[];
 }
 
-/** Undefined if a letter stands twice in an operand, or if it has axes without letters. */
-function equationOf(text: string): Equation | undefined {
+/** The letters of the axes that an ellipsis stands for. Equations of people have small letters. */
+const HIDDEN = [..."ABCDEFGH"];
+
+/**
+ * The letters of an equation for operands with these numbers of axes. Undefined if a letter stands twice in an operand,
+ * or if the numbers do not fit.
+ */
+function equationOf(text: string, ranks: readonly number[]): Equation | undefined {
   const [left = "", right] = text.replaceAll(/\s/g, "").split("->");
-  const operands = left.split(",").map((letters) => [...letters]);
-  const all = operands.flat();
+  const terms = left.split(",");
+  const letters = (term: string): string => term.replace("...", "");
+  const hidden = terms.map((term, at) => (term.includes("...") ? (ranks[at] ?? 0) - letters(term).length : 0));
+  const most = Math.max(...hidden);
+  if (hidden.some((count) => count < 0) || most > HIDDEN.length || HIDDEN.some((letter) => text.includes(letter)))
+    return undefined;
+  // Those of an operand with fewer are the last ones.
+  const whole = (term: string, count: number): readonly string[] => [
+    ...term.replace("...", HIDDEN.slice(most - count, most).join("")),
+  ];
+  const operands = terms.map((term, at) => whole(term, hidden[at] ?? 0));
+  const all = terms.flatMap((term) => [...letters(term)]);
   const implied = [...new Set(all)].filter((letter) => all.filter((one) => one === letter).length === 1).toSorted();
-  const result = right === undefined ? implied : [...right];
-  const isPlain = [...operands, result].every((letters) => new Set(letters).size === letters.length);
-  return isPlain && !text.includes(".") ? { operands, result } : undefined;
+  const result = right === undefined ? [...HIDDEN.slice(0, most), ...implied] : whole(right, most);
+  const isPlain = [...operands, result].every((own) => new Set(own).size === own.length && !own.includes("."));
+  return isPlain ? { operands, result } : undefined;
 }
 
 const only = (letters: readonly string[], others: readonly string[]): readonly string[] =>
@@ -101,7 +117,10 @@ function byWeights(context: ArrangedContext, { operands, result }: Equation, con
 
 export const einsum: ArrangedRule = (context) => {
   const { node, reader, arranger } = context;
-  const equation = equationOf(node.string("equation", ""));
+  const ranks = node.inputs.map((input) =>
+    reader.isConstant(input) ? reader.shape(input).length : arranger.of(input).axes.length,
+  );
+  const equation = equationOf(node.string("equation", ""), ranks);
   if (equation === undefined || equation.operands.length !== node.inputs.length) return false;
   const { operands, result } = equation;
   if (operands.length === 1) {

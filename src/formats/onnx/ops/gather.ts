@@ -1,10 +1,10 @@
 /**
- * ONNX `Gather` of channels ↔ gather. Along other axes, it takes one index or indices at equal distances and becomes a
- * slice. A single index without an axis of its own takes the axis away.
+ * ONNX `Gather` of channels ↔ gather. Along other axes, indices at equal distances become a slice, and others a gather
+ * between two transposes. A single index without an axis of its own takes the axis away.
  */
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
-import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
+import type { ReadContext, ReadRule, Step, WriteRule } from "../rules.ts";
 
 export const writeGather: WriteRule<"gather"> = (node, context) => {
   const { order } = node.attributes;
@@ -33,27 +33,30 @@ export const readGather: ReadRule = (node, context) => {
     }
     return;
   }
-  if (axis === 1) {
-    context.add(node, "gather", [src], { order: indices });
-    return;
-  }
-  takeAlong(node, context, src, axis, indices);
+  takeAlong(node, context, { src, axis, indices });
 };
 
-/** Takes `indices` along an axis of pixels. */
-function takeAlong(
-  node: NodeReader,
-  context: ReadContext,
-  src: string,
-  axis: number,
-  indices: readonly number[],
-): void {
+/** Some of the indices along an axis behind the batch, in any order; an index may be taken several times. */
+interface Taken {
+  readonly src: string;
+  readonly axis: number;
+  readonly indices: readonly number[];
+}
+
+/** Takes indices along an axis, as the node or as a step of it. Returns the value. */
+export function takeAlong(node: NodeReader, context: ReadContext, taken: Taken, step?: Step): string {
+  const { src, axis, indices } = taken;
+  if (axis === 1) return context.add(node, "gather", [src], { order: indices }, step);
   const [first = 0, second = first + 1] = indices;
-  const step = second - first;
-  const isEven = step >= 1 && indices.every((index, place) => index === first + place * step);
-  node.check(isEven, "takes pixels in an order that is not supported", "indices at equal distances", `[${indices}]`);
+  const distance = second - first;
   const shape = context.shape(src);
-  context.add(node, "slice", [src], sliceAlong(shape, axis, first, indices.length, step));
+  if (distance >= 1 && indices.every((index, place) => index === first + place * distance))
+    return context.add(node, "slice", [src], sliceAlong(shape, axis, first, indices.length, distance), step);
+  const permutation = shape.map((_, each) => (each === 1 ? axis : each === axis ? 1 : each));
+  const part = (role: string): Step => ({ part: step === undefined ? role : `${step.part}.${role}` });
+  const turned = context.add(node, "transpose", [src], { permutation }, part("turned"));
+  const gathered = context.add(node, "gather", [turned], { order: indices }, part("gathered"));
+  return context.add(node, "transpose", [gathered], { permutation }, step);
 }
 
 /** The slice with `count` indices of `axis`, from `first` on, and all of the other axes. */

@@ -5,7 +5,8 @@
 import { elementCount, rowMajorStrides, type Tensor, tensor } from "../../../core/tensor.ts";
 import { hasPixels, PIXELS_FROM, paddingOf } from "../../../graph/windows.ts";
 import { frontAxis } from "../folding/movement.ts";
-import type { ReadRule, WriteRule } from "../rules.ts";
+import type { NodeReader } from "../node-reader.ts";
+import type { ReadContext, ReadRule, Step, WriteRule } from "../rules.ts";
 import { LARGEST } from "./binary.ts";
 
 export const writePad: WriteRule<"pad"> = (node, context) => {
@@ -27,8 +28,8 @@ export const readPad: ReadRule = (node, context) => {
       ? Array.from({ length: rank }, (_, axis) => axis)
       : context.integers(node, node.input(3)).map((axis) => frontAxis(node, axis, rank));
   node.check(
-    pads.length === 2 * axes.length && pads.every((side) => side >= 0),
-    "pads must be two numbers for each axis, none negative",
+    pads.length === 2 * axes.length && (!isBorder || pads.every((side) => side >= 0)),
+    isBorder ? "pads must be two numbers for each axis, none negative" : "pads must be two numbers for each axis",
   );
   // PyTorch's older exporter puts an empty padding before each average pooling.
   if (isOld && pads.every((width) => width === 0)) {
@@ -37,8 +38,9 @@ export const readPad: ReadRule = (node, context) => {
   }
   const side = (first: number): number[] =>
     Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? (pads[first + axes.indexOf(axis)] ?? 0) : 0));
-  const [before, after] = [side(0), side(axes.length)];
-  node.check(before[0] === 0 && after[0] === 0, "pads the batch", "0, 0", `${before[0]}, ${after[0]}`);
+  const given = [side(0), side(axes.length)] as const;
+  node.check(given[0][0] === 0 && given[1][0] === 0, "pads the batch", "0, 0", `${given[0][0]}, ${given[1][0]}`);
+  const [before, after] = [given[0].map(notNegative), given[1].map(notNegative)];
   if (isBorder) {
     const isOfPixels = hasPixels(rank) && before[1] === 0 && after[1] === 0;
     node.check(isOfPixels, `pads other axes than those of pixels with "${mode}"`, "axes from 2 on", `[${pads}]`);
@@ -46,15 +48,43 @@ export const readPad: ReadRule = (node, context) => {
     context.add(node, "resampling", [node.input(0)], { method: mode, padding: paddingOf(sides) });
     return;
   }
-  if (value === 0 || pads.every((width) => width === 0)) {
-    context.add(node, "pad", [node.input(0)], { before, after });
+  const isCrop = pads.some((width) => width < 0);
+  const isPad = pads.some((width) => width > 0);
+  const src = isCrop ? cropped(node, context, given, isPad ? { part: "cropped" } : undefined) : node.input(0);
+  if (isCrop && !isPad) return;
+  if (value === 0 || !isPad) {
+    context.add(node, "pad", [src], { before, after });
     return;
   }
-  const zeros = context.add(node, "pad", [node.input(0)], { before, after }, { part: "zeros" });
-  const border = borderOf(context.shape(node.input(0)), [before, after], value);
+  const zeros = context.add(node, "pad", [src], { before, after }, { part: "zeros" });
+  const border = borderOf(context.shape(src), [before, after], value);
   const parameter = context.derived(node, node.input(2), "border", border);
   context.add(node, "binary", [zeros, parameter], { function: value > 0 ? "maximum" : "minimum" });
 };
+
+function notNegative(width: number): number {
+  return Math.max(0, width);
+}
+
+/** Negative pads cut off what is at the sides. */
+function cropped(
+  node: NodeReader,
+  context: ReadContext,
+  [before, after]: readonly [readonly number[], readonly number[]],
+  step: Step | undefined,
+): string {
+  const shape = context.shape(node.input(0));
+  const starts = before.map((width) => notNegative(-width));
+  const ends = shape.map((extent, axis) => extent - notNegative(-(after[axis] ?? 0)));
+  const isLeft = ends.every((end, axis) => end > (starts[axis] ?? 0));
+  node.check(isLeft, "its pads leave nothing", `less than [${shape}]`, `[${before}, ${after}]`);
+  const attributes = {
+    starts,
+    ends: ends.map((end, axis) => (axis === 0 ? ("N" as const) : end)),
+    steps: shape.map(() => 1),
+  };
+  return context.add(node, "slice", [node.input(0)], attributes, step);
+}
 
 /** For a padded image of `shape`: limits that are `value` outside of the image, and no limits inside. */
 function borderOf(

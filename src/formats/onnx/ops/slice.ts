@@ -7,6 +7,7 @@ import { elementCount } from "../../../core/tensor.ts";
 import { isBatchSize } from "../folding/scalar.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, WriteRule } from "../rules.ts";
+import { takeAlong } from "./gather.ts";
 
 const toTheEnd = 2n ** 63n - 1n;
 
@@ -52,10 +53,17 @@ export const readSlice: ReadRule = (node, context) => {
     "starts, ends, axes and steps differ in length",
   );
   node.check(new Set(axes).size === axes.length, "names an axis twice");
+  const backwards = steps.filter((step) => step < 0).length;
+  node.check(!steps.includes(0), "its step is 0", "a step that is not 0", "0");
+  node.check(backwards === 0 || steps.length === 1, "goes backwards along one of several axes", "one axis");
+  if (backwards > 0) {
+    const [[start = 0], [end = 0], [axis = 0], [step = -1]] = [starts, ends, axes, steps];
+    readBackwards(node, context, { start, end, axis: axis < 0 ? axis + shape.length : axis, step });
+    return;
+  }
   const bounds = shape.map((size, axis) => {
     const index = axes.findIndex((named) => named === axis || named + shape.length === axis);
     const [start = 0, end = size, step = 1] = index < 0 ? [] : [starts[index], ends[index], steps[index]];
-    node.check(step >= 1, "steps must be positive", "1 or more", `${step}`);
     const bound = { start: withinBounds(start, size), end: withinBounds(end, size), step };
     node.check(
       axis === 0 || bound.start < bound.end,
@@ -76,6 +84,24 @@ export const readSlice: ReadRule = (node, context) => {
     steps: bounds.map(({ step }) => step),
   });
 };
+
+/** A slice from its start down to before its end, such as a mirrored image. */
+function readBackwards(
+  node: NodeReader,
+  context: ReadContext,
+  { start, end, axis, step }: { start: number; end: number; axis: number; step: number },
+): void {
+  const src = node.input(0);
+  const size = context.shape(src)[axis] ?? 1;
+  node.check(axis > 0 && axis < context.shape(src).length, "must take the whole batch");
+  const first = Math.min(start < 0 ? start + size : start, size - 1);
+  // Negative ends count from the back, and those before the first element take it too.
+  const last = Math.max(end < 0 ? end + size : end, -1);
+  const indices: number[] = [];
+  for (let index = first; index > last; index += step) indices.push(index);
+  node.check(indices.length > 0, "its result is empty", "a start behind the end", `${start}, ${end}`);
+  takeAlong(node, context, { src, axis, indices });
+}
 
 function slicedAxes(node: NodeReader, context: ReadContext): readonly number[] | undefined {
   if (node.has("axes")) return node.ints("axes");

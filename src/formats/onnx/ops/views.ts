@@ -3,7 +3,7 @@
  * parameter, mostly scaling factors, with other dims.
  */
 import { required } from "../../../core/errors.ts";
-import { elementCount, filled, rowMajorStrides, sameShape } from "../../../core/tensor.ts";
+import { elementCount, filled, rowMajorStrides, type Shape, sameShape } from "../../../core/tensor.ts";
 import { aligned, broadcastIndex } from "../folding/broadcast.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule } from "../rules.ts";
@@ -27,12 +27,25 @@ function expandValue(node: NodeReader, context: ReadContext): void {
     node.check(fits, "cannot be broadcast", `dims that fit [N,${shape.slice(1)}]`, `[N,${asked}]`);
     return Math.max(own, Number(size));
   });
-  if (sameShape(shape.slice(1), features)) {
+  broadcastTo(node, context, { src, features, constant: node.input(1) });
+}
+
+interface Broadcast {
+  readonly src: string;
+  /** The dims behind the batch. */
+  readonly features: Shape;
+  /** The input of the node that says so. */
+  readonly constant: string;
+}
+
+/** Reads the node as `src`, broadcast to `features`. */
+export function broadcastTo(node: NodeReader, context: ReadContext, { src, features, constant }: Broadcast): void {
+  if (sameShape(context.shape(src).slice(1), features)) {
     context.alias(node, src);
     return;
   }
   node.check(elementCount(features) <= largestView, "expands a value to too many numbers");
-  const lowest = context.derived(node, node.input(1), "lowest", filled(features, -LARGEST));
+  const lowest = context.derived(node, constant, "lowest", filled(features, -LARGEST));
   context.add(node, "binary", [src, lowest], { function: "maximum" });
 }
 
