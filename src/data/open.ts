@@ -14,7 +14,8 @@ import { type ObtainOptions, obtainCifar10 } from "./cifar10-cache.ts";
 import type { Dataset, InputColumns, SampleShape } from "./dataset.ts";
 import { fileSize, isFolder } from "./files.ts";
 import { hasIdxFiles } from "./idx.ts";
-import { hasClassFolders } from "./images/image-folder.ts";
+import { imageName } from "./images/formats.ts";
+import { entriesOf, hasClassFolders } from "./images/image-folder.ts";
 import { type ImageFileOptions, openImages } from "./images/open.ts";
 import { isParquet, parquetFiles } from "./images/parquet.ts";
 import { openFashionMnist, openIdxFolder, openMnist } from "./mnist.ts";
@@ -202,12 +203,7 @@ async function openFolder(folder: string, options: OpenOptions): Promise<Dataset
   if (open === undefined && (hasTables || options.unlabelled === true || (await hasClassFolders(folder))))
     return openImageFiles(folder, options);
   if (open === undefined) {
-    throw new UserError("missing-file", "no dataset in this folder", {
-      about: folder,
-      hint:
-        "Expected a folder of images for each class, Parquet files, data_batch_1.bin … test_batch.bin (CIFAR-10), " +
-        "train.bin and test.bin (CIFAR-100), or idx files",
-    });
+    throw new UserError("missing-file", "no dataset in this folder", { about: folder, hint: await hintFor(folder) });
   }
   if (found.length > 1) {
     throw new UserError("bad-option", `the folder has files of ${names.join(" and ")}`, {
@@ -216,6 +212,19 @@ async function openFolder(folder: string, options: OpenOptions): Promise<Dataset
     });
   }
   return open();
+}
+
+/** What to do about a folder without a dataset, by what is in it. */
+async function hintFor(folder: string): Promise<string> {
+  const { files } = await entriesOf(folder);
+  const table = files.find((name) => /\.csv$/i.test(name));
+  if (table !== undefined) return `Give the table instead of its folder: ${join(folder, table)}`;
+  if (files.some((name) => imageName.test(name)))
+    return "Put the images into one folder for each class, or list them in a CSV file with the columns path,label";
+  return (
+    "Expected a folder of images for each class, Parquet files, data_batch_1.bin … test_batch.bin (CIFAR-10), " +
+    "train.bin and test.bin (CIFAR-100), or idx files"
+  );
 }
 
 /** `folder`, or the official archive's folder inside it if only that one has the files. */

@@ -57,6 +57,10 @@ describe("openDataset", () => {
     expect(error.message).toContain(`${folder}: no dataset in this folder`);
     const named = await userError(openDataset(`cifar10:${folder}`), "missing-file");
     expect(named.message).toContain("data_batch_1.bin");
+    await writeFile(join(folder, "cat.jpg"), "");
+    expect((await userError(openDataset(folder), "missing-file")).message).toContain("one folder for each class");
+    await writeFile(join(folder, "labels.csv"), "path,label\n");
+    expect((await userError(openDataset(folder), "missing-file")).message).toContain(join(folder, "labels.csv"));
   });
 
   it.each([

@@ -9,8 +9,8 @@ import { UserError } from "../../core/errors.ts";
 import { fileError } from "../files.ts";
 import { type LabelledFile, listed, sortedClasses } from "./classes.ts";
 import { FORMATS, imageName, otherImageName } from "./formats.ts";
+import { splitFolders } from "./split-folders.ts";
 
-export const testFolders: readonly string[] = ["test", "val", "valid", "validation"];
 /** Number of files whose size is read at once. */
 const CHUNK = 64;
 
@@ -30,6 +30,8 @@ export interface FolderParts {
   readonly train: Part;
   /** Undefined if the folder does not say which images are for testing. */
   readonly test: Part | undefined;
+  /** Folders that look like more parts for testing. */
+  readonly unused?: readonly string[];
 }
 
 /**
@@ -47,8 +49,9 @@ export async function hasClassFolders(folder: string): Promise<boolean> {
 export async function listFolder(folder: string): Promise<FolderParts> {
   const { folders, files } = await entriesOf(folder);
   await refuseSplitClasses(folder, folders);
-  if (!folders.includes("train")) {
-    const test = testFolders.find((name) => folders.includes(name));
+  const { train: trainName, tests } = splitFolders(folders);
+  if (trainName === undefined) {
+    const [test] = tests;
     // A dataset with only its test split: otherwise `test` would look like a class.
     if (test !== undefined && folders.length === 1) {
       return { train: emptyPart(join(folder, "train")), test: await listPart(folder, join(folder, test)) };
@@ -56,22 +59,22 @@ export async function listFolder(folder: string): Promise<FolderParts> {
     if (folders.length === 0) throw noFolders(folder, files);
     return { train: await listPart(folder, folder), test: undefined };
   }
-  const held = await firstWithClasses(folder, folders);
-  const trainFolder = join(folder, "train");
+  const usable = await withClasses(folder, tests);
+  const [held, ...unused] = usable;
+  const trainFolder = join(folder, trainName);
   if (held === undefined && folders.length > 1 && (await entriesOf(trainFolder)).folders.length === 0) {
     // Here `train` is a class: pictures of trains, beside the folders of other classes.
     return { train: await listPart(folder, folder), test: undefined };
   }
   const train = await listPart(folder, trainFolder);
-  return { train, test: held === undefined ? undefined : await listPart(folder, join(folder, held)) };
+  return { train, test: held === undefined ? undefined : await listPart(folder, join(folder, held)), unused };
 }
 
-/** The first test folder that has class folders. ImageNet's `test/` has none, its `val/` does. */
-async function firstWithClasses(folder: string, folders: readonly string[]): Promise<string | undefined> {
-  for (const name of testFolders) {
-    if (folders.includes(name) && (await entriesOf(join(folder, name))).folders.length > 0) return name;
-  }
-  return undefined;
+/** The test folders that have class folders. ImageNet's `test/` has none, its `val/` does. */
+async function withClasses(folder: string, tests: readonly string[]): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const name of tests) if ((await entriesOf(join(folder, name))).folders.length > 0) found.push(name);
+  return found;
 }
 
 function emptyPart(about: string): Part {
@@ -84,14 +87,15 @@ function emptyPart(about: string): Part {
  */
 async function refuseSplitClasses(folder: string, folders: readonly string[]): Promise<void> {
   const [first] = folders;
-  if (first === undefined || ["train", ...testFolders].includes(first)) return;
-  const inside = (await entriesOf(join(folder, first))).folders;
-  const held = testFolders.find((name) => inside.includes(name));
-  if (held === undefined || !inside.includes("train")) return;
+  const own = splitFolders(folders);
+  if (first === undefined || own.train !== undefined || own.tests.length > 0) return;
+  const { train, tests } = splitFolders((await entriesOf(join(folder, first))).folders);
+  const [held] = tests;
+  if (held === undefined || train === undefined) return;
   throw new UserError("bad-file", "the classes hold the folders of the splits", {
     about: folder,
-    expected: `train/${first} and ${held}/${first}`,
-    received: `${first}/train and ${first}/${held}`,
+    expected: `${train}/${first} and ${held}/${first}`,
+    received: `${first}/${train} and ${first}/${held}`,
     hint: "Put the class folders into the folders of the splits, or give a CSV file with the columns path,label,split",
   });
 }

@@ -18,7 +18,7 @@ export interface ReadImages {
 }
 
 /** What the user should know about the images of `parts`, a sentence each. */
-export function notesOf({ train, test }: FolderParts, read: ReadImages): readonly string[] {
+export function notesOf({ train, test, unused = [] }: FolderParts, read: ReadImages): readonly string[] {
   const { testShare, splitSeed } = read.preparation;
   const skipped = [...train.skipped, ...(test?.skipped ?? [])];
   const nested = [...new Set([...(train.nested ?? []), ...(test?.nested ?? [])])];
@@ -30,6 +30,7 @@ export function notesOf({ train, test }: FolderParts, read: ReadImages): readonl
     ...(test === undefined
       ? [`The data has no test split: ${percent} % of ${whole} was held out (seed ${splitSeed})`]
       : []),
+    ...(unused.length > 0 ? [`Not used, for there is another part for testing: ${listed(unused)}`] : []),
     ...(untested.length > 0 && tested.size > 0
       ? [`There are no test images of the class ${listed(untested)}: the accuracy says nothing about it`]
       : []),

@@ -5,15 +5,8 @@
 import { join, relative } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import { FORMATS, imageName, otherImageName } from "./formats.ts";
-import {
-  entriesOf,
-  type FolderParts,
-  fileSizes,
-  filesBelow,
-  type Part,
-  portable,
-  testFolders,
-} from "./image-folder.ts";
+import { entriesOf, type FolderParts, fileSizes, filesBelow, type Part, portable } from "./image-folder.ts";
+import { splitFolders } from "./split-folders.ts";
 
 /** The class that stands for all images. */
 export const ANY_CLASS = "images";
@@ -21,9 +14,10 @@ export const ANY_CLASS = "images";
 /** @throws UserError "bad-file" for a folder without images, and the errors of reading a folder. */
 export async function listUnlabelled(folder: string): Promise<FolderParts> {
   const { folders } = await entriesOf(folder);
-  const held = testFolders.find((name) => folders.includes(name));
-  if (!folders.includes("train") || held === undefined) return { train: await partOf(folder, folder), test: undefined };
-  return { train: await partOf(folder, join(folder, "train")), test: await partOf(folder, join(folder, held)) };
+  const { train, tests } = splitFolders(folders);
+  const [held] = tests;
+  if (train === undefined || held === undefined) return { train: await partOf(folder, folder), test: undefined };
+  return { train: await partOf(folder, join(folder, train)), test: await partOf(folder, join(folder, held)) };
 }
 
 async function partOf(root: string, place: string): Promise<Part> {

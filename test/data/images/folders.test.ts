@@ -45,6 +45,26 @@ beforeAll(async () => {
 });
 
 describe("a folder", () => {
+  it.each([
+    ["Train", "Test"],
+    ["training", "Testing"],
+    ["TRAIN", "Valid"],
+  ])("with its parts in %s and %s has these parts, not these classes", async (train, test) => {
+    for (const part of [train, test]) for (const name of names) put(`${train}-${test}/${part}/${name}/0.png`, plain);
+    const data = await openImages(join(root, `${train}-${test}`), { size: side });
+    expect(data.classes).toEqual(names);
+    const paths = ({ files }: FileSplit): readonly string[] => files.map(({ path }) => path).toSorted();
+    expect(paths(data.train)).toEqual(names.map((name) => `${train}/${name}/0.png`));
+    expect(paths(data.test)).toEqual(names.map((name) => `${test}/${name}/0.png`));
+  });
+
+  it("with a part for testing and one for validation says which is not used", async () => {
+    for (const part of ["train", "val", "test"]) for (const name of names) put(`three/${part}/${name}/0.png`, plain);
+    const data = await openImages(join(root, "three"), { size: side });
+    for (const { path } of data.test.files) expect(path).toMatch(/^test\//);
+    expect(data.notes).toContain('Not used, for there is another part for testing: "val"');
+  });
+
   it("of 12 bits in 16 is stretched by what is in it, the same for all its images", async () => {
     for (const [label, name] of names.entries()) {
       for (let image = 0; image < 4; image++) {

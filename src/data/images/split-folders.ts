@@ -1,0 +1,19 @@
+/** Finds the folders that hold the parts of a dataset, by the names that people give them, in any case. */
+
+const trainNames: readonly string[] = ["train", "training"];
+/** In this order: a test part comes before a validation part. */
+const testNames: readonly string[] = ["test", "testing", "val", "valid", "validation"];
+
+export interface SplitFolders {
+  /** The folder of the training part. */
+  readonly train: string | undefined;
+  /** Folders of images for testing, the first choice first. */
+  readonly tests: readonly string[];
+}
+
+/** Which of `folders` are named like the parts of a dataset. */
+export function splitFolders(folders: readonly string[]): SplitFolders {
+  const called = (names: readonly string[]): readonly string[] =>
+    names.flatMap((name) => folders.filter((folder) => folder.toLowerCase() === name));
+  return { train: called(trainNames)[0], tests: called(testNames) };
+}
