@@ -52,6 +52,17 @@ const cases: readonly (readonly [string, readonly NodeMessage[]])[] = [
     (op) =>
       [op, [node(op, ["grid"], "most", [attributeMessage("axes", [1])]), node("Mul", ["grid", "most"], "v")]] as const,
   ),
+  ...["ReduceL1", "ReduceL2", "ReduceMean", "ReduceSumSquare"].map(
+    (op) =>
+      [
+        `${op} of floats`,
+        [
+          node("Cast", ["grid"], "wide", [attributeMessage("to", 1)]),
+          node(op, ["wide"], "all", [attributeMessage("axes", [1])]),
+          node("Div", ["wide", "all"], "v"),
+        ],
+      ] as const,
+  ),
   [
     "MatMul",
     [
@@ -63,6 +74,16 @@ const cases: readonly (readonly [string, readonly NodeMessage[]])[] = [
   ],
   ["Add with broadcasting", [node("Add", ["grid", "column"], "v")]],
   ["Pow of integers, some to a negative power", [node("Pow", ["i", "i2"], "v")]],
+  [
+    "Clip",
+    [node("ReduceMin", ["g"], "low"), node("ReduceMean", ["f"], "high"), node("Clip", ["f", "low", "high"], "v")].map(
+      (one) => (one.opType === "Clip" ? one : { ...one, attribute: [attributeMessage("keepdims", 0)] }),
+    ),
+  ],
+  [
+    "Clip without a lower bound",
+    [node("ReduceMean", ["f"], "high", [attributeMessage("keepdims", 0)]), node("Clip", ["f", "", "high"], "v")],
+  ],
   ["Pow", [node("Abs", ["f"], "p"), node("Pow", ["p", "g"], "v")]],
   ...[
     "Atan",

@@ -121,6 +121,17 @@ const where: FoldRule = ({ node, input, claim }) => {
   return [constant(first.type, dims, values)];
 };
 
+/** The bounds are inputs; before opset 11 they are attributes. */
+const clip: FoldRule = (context) => {
+  const { node, optional } = context;
+  const bound = (index: number, name: string, absent: number): number => {
+    const given = optional(index);
+    return given === undefined ? node.float(name, absent) : plain(at(given, 0), "clips by");
+  };
+  const [low, high] = [bound(1, "min", Number.NEGATIVE_INFINITY), bound(2, "max", Number.POSITIVE_INFINITY)];
+  return mapping("clips", (value) => Math.min(high, Math.max(low, value)))(context);
+};
+
 export const elementwise: Readonly<Record<string, FoldRule>> = {
   Abs: mapping("takes the absolute value of", Math.abs),
   Add: folding(plus),
@@ -130,6 +141,7 @@ export const elementwise: Readonly<Record<string, FoldRule>> = {
   ),
   Atan: mapping("takes the arctangent of", Math.atan),
   Ceil: rounding(Math.ceil),
+  Clip: clip,
   Cos: mapping("takes the cosine of", Math.cos),
   Div: folding((a, b, type) => dividedBy(a, b, type === "integer")),
   Erf: mapping("takes the error function of", erf),

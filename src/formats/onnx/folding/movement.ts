@@ -328,8 +328,15 @@ const split: FoldRule = ({ node, input, optional, integers, claim }) => {
   });
 };
 
-/** A rule that reduces over all axes or some. Exporters count the elements of shapes with it. */
-export function reduction(combine: (a: Scalar, b: Scalar) => Scalar, first: Scalar): FoldRule {
+/**
+ * A rule that reduces over all axes or some. Exporters count the elements of shapes with it. `finish` makes the result
+ * of what `count` elements are together; default: it is that.
+ */
+export function reduction(
+  combine: (a: Scalar, b: Scalar) => Scalar,
+  first: Scalar,
+  finish: (all: Scalar, count: number) => Scalar = (all) => all,
+): FoldRule {
   return (context) => {
     const { node, input, claim } = context;
     const source = input(0);
@@ -346,7 +353,9 @@ export function reduction(combine: (a: Scalar, b: Scalar) => Scalar, first: Scal
       values[target] = combine(values[target] ?? first, value);
     }
     const keeps = node.int("keepdims", 1) === 1;
-    return [constant(source.type, keeps ? kept : kept.filter((_, axis) => !axes.has(axis)), values)];
+    const count = elementCount(source.dims) / elementCount(kept);
+    const finished = values.map((value) => finish(value, count));
+    return [constant(source.type, keeps ? kept : kept.filter((_, axis) => !axes.has(axis)), finished)];
   };
 }
 

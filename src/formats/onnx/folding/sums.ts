@@ -1,10 +1,23 @@
-/** Folds sums over axes of constants, and products of constant matrices. */
+/** Folds sums, norms and means over axes of constants, and products of constant matrices. */
 import { elementCount } from "../../../core/tensor.ts";
 import { broadcastDims, broadcastIndex } from "./broadcast.ts";
 import { at, constant } from "./constant.ts";
 import { reduction } from "./movement.ts";
 import type { FoldRule } from "./rule.ts";
 import { plain, plus, type Scalar } from "./scalar.ts";
+
+const root = (sum: Scalar): Scalar => Math.sqrt(plain(sum, "takes the root of"));
+const share = (sum: Scalar, count: number): Scalar => plain(sum, "divides") / count;
+const addAbsolute = numeric((sum, value) => sum + Math.abs(value));
+const addSquare = numeric((sum, value) => sum + value ** 2);
+
+/** `rule` for floats alone: of integers, ONNX rounds. */
+function ofFloats(rule: FoldRule): FoldRule {
+  return (context) => {
+    context.node.check(context.input(0).type === "float", "is of integers", "floats", context.input(0).type);
+    return rule(context);
+  };
+}
 
 function numeric(compute: (a: number, b: number) => number): (a: Scalar, b: Scalar) => Scalar {
   return (a, b) => compute(plain(a, "compares"), plain(b, "compares"));
@@ -36,7 +49,11 @@ const matMul: FoldRule = ({ node, input, claim }) => {
 
 export const sums: Readonly<Record<string, FoldRule>> = {
   MatMul: matMul,
+  ReduceL1: reduction(addAbsolute, 0),
+  ReduceL2: ofFloats(reduction(addSquare, 0, root)),
   ReduceMax: reduction(numeric(Math.max), Number.NEGATIVE_INFINITY),
+  ReduceMean: ofFloats(reduction(plus, 0, share)),
   ReduceMin: reduction(numeric(Math.min), Number.POSITIVE_INFINITY),
   ReduceSum: reduction(plus, 0),
+  ReduceSumSquare: reduction(addSquare, 0),
 };
