@@ -170,6 +170,36 @@ function scaleRows(source: Tensor, factors: Tensor, first: number | undefined): 
   return tensor(source.shape, data);
 }
 
+/** Multiplies each column of `source` [K,D] by its factor, as `scaleRows` does with rows. */
+function scaleColumns(source: Tensor, factors: Tensor, first: number | undefined): Tensor {
+  const columns = source.shape[1] ?? 1;
+  const place = (column: number): number =>
+    first === undefined ? Math.floor((column * factors.data.length) / columns) : first + column;
+  return tensor(
+    source.shape,
+    source.data.map((value, index) => value * (factors.data[place(index % columns)] ?? 1)),
+  );
+}
+
+/**
+ * The table whose columns take over the factor of `scale`: that of a lookup that only it reads. Such a factor stays a
+ * node while the network is trained, because scaling the few numbers of a lookup costs less than scaling its table.
+ */
+function tableOf(
+  { inputs: [src = "", factor = ""], outputs, attributes }: Node<"scale">,
+  nodes: readonly Node[],
+  graph: Graph,
+  readersOf: ReadonlyMap<string, readonly Node[]>,
+): string | undefined {
+  const lookup = nodes.findLast((node) => node.outputs.includes(src));
+  const [, table = ""] = lookup?.op === "lookup" ? lookup.inputs : [];
+  const hasOneReader = (value: string): boolean => readersOf.get(value)?.length === 1;
+  const isInside = !graph.outputs.includes(src) && !outputs.some((output) => graph.outputs.includes(output));
+  const hasValues = graph.parameters.some(({ name }) => name === factor);
+  const isAlone = hasOneReader(src) && hasOneReader(table) && isInside && hasValues && attributes.axis === 1;
+  return isAlone ? table : undefined;
+}
+
 /**
  * Multiplies the factors into the parameters that they fold into, and removes the scale nodes. The network computes the
  * same function. Parameters keep their names. If another layer reads a parameter unscaled, the scaled copy gets the
@@ -188,6 +218,18 @@ export function bake(network: Network): Network {
     const node = withInputs(original, names);
     const [src = "", factor = ""] = node.inputs;
     const parameter = parameters.get(src);
+    const table = node.op === "scale" ? tableOf(node, nodes, folded, readersOf) : undefined;
+    if (node.op === "scale" && table !== undefined) {
+      const [value, factors] = [values.get(table), values.get(factor)];
+      const scaled = scaleColumns(
+        required(value, `values of "${table}"`),
+        required(factors, `values of "${factor}"`),
+        node.attributes.first,
+      );
+      values.set(table, scaled);
+      names.set(required(node.outputs[0], `output of "${node.name}"`), src);
+      continue;
+    }
     if (node.op !== "scale" || node.attributes.axis !== 0 || parameter === undefined) {
       nodes.push(node);
       continue;

@@ -66,6 +66,28 @@ test("a batch norm's scale and shift both take the factor", () => {
   expect(baked.get("n.running_mean")).toEqual(weights.get("n.running_mean"));
 });
 
+test("columns of a table take the factor behind a lookup, unless another lookup reads the table", () => {
+  const graphWith = (isShared: boolean): Graph =>
+    graphOf((b, x) => {
+      const kind = b.input("kind", ["N", 2], "int64");
+      const scaled = b.scale("t.neuron", b.lookup("t", kind, 3, 2), 2);
+      const other = isShared ? [b.node("lookup", "u", [kind, "t.table"], { column: 1 })] : [];
+      return b.linear("l", b.concatenation("j", [b.flatten("f", b.globalAveragePooling("p", x)), scaled, ...other]), 2);
+    });
+  const weightsOf = (graph: Graph): Map<string, Tensor> =>
+    new Map<string, Tensor>(randomWeights(graph, 1))
+      .set("t.table", tensor([3, 2], Float32Array.of(1, 2, 3, 4, 5, 6)))
+      .set("t.neuron.factor", tensor([2], Float32Array.of(0, 0.5)));
+  const alone = { graph: graphWith(false), weights: weightsOf(graphWith(false)) };
+  const baked = bake(alone);
+  expect([...(baked.weights.get("t.table")?.data ?? [])]).toEqual([0, 1, 0, 2, 0, 3]);
+  expect(baked.graph.nodes.map(({ op }) => op)).not.toContain("scale");
+  expect(outputDifference(alone, baked)).toBeLessThan(1e-6);
+  const shared = { graph: graphWith(true), weights: weightsOf(graphWith(true)) };
+  expect(bake(shared).weights.get("t.table")?.data).toEqual(shared.weights.get("t.table")?.data);
+  expect(outputDifference(shared, bake(shared))).toBeLessThan(1e-6);
+});
+
 test("readers of the scale read the layer; the nodes of the fold are named after the scale", () => {
   const folded = fold(cases["neuron, then block"] ?? graphOf((_, x) => x));
   expect(folded.nodes.map(({ name }) => name)).toEqual([

@@ -9,6 +9,7 @@ import { RandomStream } from "../../src/core/random.ts";
 import { openDataset } from "../../src/data/open.ts";
 import { onnxRuntime } from "../../src/evaluation/runtime-library.ts";
 import { decodeModel } from "../../src/formats/onnx/proto.ts";
+import { readOnnx } from "../../src/formats/onnx/read.ts";
 import { type TrainOptions, train } from "../../src/training/train.ts";
 import { execute } from "../cli/support.ts";
 import { isInstalled } from "./engines.ts";
@@ -98,8 +99,10 @@ describe.each(["table-script", "film-dynamo"])("a network that looks a category 
     expect(after.macs).toBeLessThan(0.75 * before.macs);
     expect(after.accuracy).toBeGreaterThan(90);
     expect(await scoreInRuntime(join(run, "compact.onnx"))).toBeCloseTo(after.accuracy, 9);
-    const { graph } = decodeModel(new Uint8Array(readFileSync(join(run, "compact.onnx"))), "compact");
+    const bytes = new Uint8Array(readFileSync(join(run, "compact.onnx")));
+    const { graph } = decodeModel(bytes, "compact");
     expect(graph?.input?.map(({ type }) => type?.tensorType?.elemType)).toEqual([1, 7]);
+    expect(readOnnx(bytes, "compact").graph.nodes.filter(({ op }) => op === "scale")).toEqual([]);
   });
 
   it("is scored by eval in both engines, timed by bench, and quantised", async () => {
