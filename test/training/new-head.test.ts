@@ -127,6 +127,21 @@ describe("the head", () => {
     expect(headOf(convolutional())?.parameters).toEqual(["classes.weights", "classes.bias"]);
   });
 
+  it("takes the batch norm behind it along", async () => {
+    const builder = new GraphBuilder("normalized");
+    const images = builder.input("images", ["N", ...tinyShape]);
+    const classes = builder.convolution("classes", images, { channels: 5, kernel: 3 });
+    const normal = builder.batchNormalization("norm", classes);
+    builder.output(builder.flatten("flat", builder.globalAveragePooling("pool", normal)));
+    const graph = builder.build();
+    const network = { graph, weights: initialize(graph, 1) };
+    const fitted = fitHead(network, ["cat", "dog"]).network;
+    expect(headOf(fitted.graph)?.classes).toBe(2);
+    expect([...fitted.weights.keys()]).toEqual([]);
+    const { network: trained } = await train(network, { ...options, data: twoClasses(["cat", "dog"]), epochs: 1 });
+    expect(trained.weights.get("norm.running_mean")?.shape).toEqual([2]);
+  });
+
   it("keeps the rows of classes that the network knows by name", () => {
     const graph = {
       ...tinyResnet(),

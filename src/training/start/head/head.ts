@@ -6,13 +6,13 @@ import { inferShapes } from "../../../graph/shapes.ts";
 
 /** The ops that may stand behind the head: they keep the order of the classes. */
 const behind: ReadonlySet<string> = new Set([
-  ...["softmax", "activation", "relu", "clip", "flatten", "bias"],
+  ...["softmax", "activation", "relu", "clip", "flatten", "bias", "gain", "batch_normalization"],
   ...["global_average_pooling", "average_pooling", "max_pooling"],
 ]);
 
 export interface Head {
   readonly node: Node;
-  /** The parameters with a row for each class: weights, and biases of the layer or behind it. */
+  /** The parameters with a row for each class: weights and biases of the layer, and those of what stands behind it. */
   readonly parameters: readonly string[];
   readonly classes: number;
   /** What stands behind it. */
@@ -36,7 +36,7 @@ export function headOf(graph: Graph): Head | undefined {
   let node = makers.get(output);
   while (node !== undefined && behind.has(node.op)) {
     passed.push(node);
-    if (node.op === "bias") parameters.push(node.inputs[1] ?? "");
+    parameters.push(...node.inputs.slice(1));
     node = makers.get(node.inputs[0] ?? "");
   }
   const isLayer = node?.op === "linear" || (node?.op === "convolution" && node.attributes.groups === 1);
