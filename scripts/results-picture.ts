@@ -10,6 +10,7 @@ import { required } from "../src/core/errors.ts";
 import { asFile, type MarkKind, mark, text } from "../src/experiments/plots/frame.ts";
 import { type RunSummary, runSummarySchema } from "../src/experiments/run-summary.ts";
 import { element, type Markup } from "../src/report/svg.ts";
+import { baselineKindOf } from "../src/training/events/baseline-kinds.ts";
 
 const [WIDTH, HEIGHT] = [880, 330];
 const [TOP, BOTTOM] = [76, 280];
@@ -38,25 +39,34 @@ function layers({ layers: all, aim, before, after }: RunSummary): readonly Marku
   ];
 }
 
-/** Accuracy against MACs: the full network, and at each budget the pruned one and its from-scratch baseline. */
+/** The kinds of runs, with their names and places in the legend. */
+const legend = [
+  ["baseline", "full network", 0],
+  ["pruned", "pruned", 100],
+  ["control", "same layers", 165],
+  ["control-uniform", "uniformly thinner", 260],
+] as const satisfies readonly (readonly [MarkKind, string, number])[];
+
+function kindOf(run: RunSummary): MarkKind {
+  if (run.controlOf === undefined) return isBaseline(run) ? "baseline" : "pruned";
+  return baselineKindOf(run.controlOf) === "uniform" ? "control-uniform" : "control";
+}
+
+/** Accuracy against MACs: the full network, and at each budget the pruned one and its from-scratch baselines. */
 function chart(runs: readonly RunSummary[]): readonly Markup[] {
   const accuracies = runs.map(({ after }) => after.accuracy);
   const x = scaleLinear([0, Math.max(...runs.map(({ after }) => after.macs)) * 1.08], [CHART.left, CHART.right]);
   const y = scaleLinear([Math.floor(Math.min(...accuracies)), Math.ceil(Math.max(...accuracies))], [BOTTOM, TOP]);
-  const kindOf = (run: RunSummary): MarkKind =>
-    run.controlOf !== undefined ? "control" : isBaseline(run) ? "baseline" : "pruned";
   const at = (run: RunSummary): Markup => mark(kindOf(run), x(run.after.macs), y(run.after.accuracy));
-  const entries = [
-    ["baseline", "full network", 0],
-    ["pruned", "pruned", 112],
-    ["control", "same layers, from scratch", 192],
-  ] as const;
+  const kinds = new Set(runs.map(kindOf));
   return [
     text(CHART.left - 40, 20, "Test accuracy against MACs of one image", { class: "title" }),
-    ...entries.flatMap(([kind, name, shift]) => [
-      mark(kind, CHART.left - 34 + shift, 36),
-      text(CHART.left - 24 + shift, 40, name),
-    ]),
+    ...legend
+      .filter(([kind]) => kinds.has(kind))
+      .flatMap(([kind, name, shift]) => [
+        mark(kind, CHART.left - 34 + shift, 36),
+        text(CHART.left - 24 + shift, 40, name),
+      ]),
     ...y
       .ticks(5)
       .flatMap((value) => [
