@@ -199,7 +199,7 @@ describe.skipIf(browserPath === undefined)("the page in a browser", () => {
         ["name of the run", "real"],
         ["batch", "32"],
         ["learning rate", "0.05"],
-        ["γ of neurons", "0.02"],
+        ["γ of neurons", "0.04"],
       ] as const) {
         await page.getByLabel(label, { exact: true }).fill(value);
       }
