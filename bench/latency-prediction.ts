@@ -94,6 +94,7 @@ const medianError = (row: Row): string => percent(quantile(sizes(row), 0.5));
 const largestError = (row: Row): string => percent(Math.max(...sizes(row)));
 const rows: Row[] = [];
 for (const model of options.models.split(",")) {
+  console.error(`… ${model}`);
   const row = await rowOf(model);
   rows.push(row);
   console.error(`  ${model}: median error ${medianError(row)}, largest ${largestError(row)}`);

@@ -108,7 +108,7 @@ async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditio
   const probe = await probeRuntime(threads);
   const variants = widthVariants(graph, probe.channelBlock, MOST_VARIANTS);
   const whole = variants.variant(variants.count - 1);
-  const all = [
+  const versions = [
     ...makers({ ...variants, count: variants.count - 1 }, "grid"),
     ...makers({ count: 1, variant: () => whole }, "even"),
     ...makers(evenVariants(graph, probe.channelBlock), "even"),
@@ -120,8 +120,8 @@ async function measureOnce(graph: Graph, { threads, batch, onVariant }: Conditio
   const measured: Measured[] = [];
   const reference = await Timed.load(whole, threads, batch);
   try {
-    for (const [index, { make, use }] of all.entries()) {
-      onVariant(index, all.length);
+    for (const [index, { make, use }] of versions.entries()) {
+      onVariant(index, versions.length);
       const network = make();
       const variant = await Timed.load(network, threads, batch);
       try {

@@ -4,8 +4,8 @@ import { expectation, type WidthTime } from "./expectation.ts";
 import type { LayerTimes, TimeGrid } from "./table.ts";
 
 /**
- * Which times a measurement counts for: those of the grid; those of the grid, before others at the same widths, because
- * all layers of the network were as thin; or only those of widths that the fast kernels do not compute.
+ * What a measurement counts for. "grid": the grid. "even": the grid too, and instead of others at the same widths,
+ * because all layers of its network were as thin. "unaligned": only widths that the fast kernels do not compute.
  */
 export type SampleUse = "grid" | "even" | "unaligned";
 

@@ -11,17 +11,10 @@ import { type ImageNumbers, sortedClasses } from "./classes.ts";
 import { columnsOf, numbersOfRow } from "./column-numbers.ts";
 import { csvRecords } from "./csv-records.ts";
 import { type FolderParts, fileSizes, type Part } from "./image-folder.ts";
+import { splitNamed, splitNames } from "./split-names.ts";
 import { ANY_CLASS } from "./unlabelled.ts";
 
 const columns = ["path", "label", "split"];
-const splitNames = new Map([
-  ["train", "train"],
-  ["training", "train"],
-  ["test", "test"],
-  ["val", "test"],
-  ["valid", "test"],
-  ["validation", "test"],
-] as const);
 
 interface Row {
   readonly path: string;
@@ -126,11 +119,11 @@ function field(record: Readonly<Record<string, string>>, name: string, about: st
 
 /** The split that `text` names. */
 export function splitOf(text: string, about: string): "train" | "test" {
-  const name = [...splitNames].find(([known]) => known === text.toLowerCase())?.[1];
-  if (name !== undefined) return name;
+  const split = splitNamed(text);
+  if (split !== undefined) return split;
   throw new UserError("bad-file", "the split is unknown", {
     about,
-    expected: [...splitNames.keys()].join(", "),
+    expected: splitNames.join(", "),
     received: `"${text}"`,
     hint: "Write one of these, or leave the column empty in every line: test images are then chosen at random",
   });

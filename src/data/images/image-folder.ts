@@ -9,7 +9,7 @@ import { UserError } from "../../core/errors.ts";
 import { fileError } from "../files.ts";
 import { type LabelledFile, listed, sortedClasses } from "./classes.ts";
 import { FORMATS, imageName, otherImageName } from "./formats.ts";
-import { splitFolders } from "./split-folders.ts";
+import { splitFolders } from "./split-names.ts";
 
 /** Number of files whose size is read at once. */
 const CHUNK = 64;
@@ -59,8 +59,7 @@ export async function listFolder(folder: string): Promise<FolderParts> {
     if (folders.length === 0) throw noFolders(folder, files);
     return { train: await listPart(folder, folder), test: undefined };
   }
-  const usable = await withClasses(folder, tests);
-  const [held, ...unused] = usable;
+  const [held, ...unused] = await withClasses(folder, tests);
   const trainFolder = join(folder, trainName);
   if (held === undefined && folders.length > 1 && (await entriesOf(trainFolder)).folders.length === 0) {
     // Here `train` is a class: pictures of trains, beside the folders of other classes.

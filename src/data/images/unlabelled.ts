@@ -6,7 +6,7 @@ import { join, relative } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import { FORMATS, imageName, otherImageName } from "./formats.ts";
 import { entriesOf, type FolderParts, fileSizes, filesBelow, type Part, portable } from "./image-folder.ts";
-import { splitFolders } from "./split-folders.ts";
+import { splitFolders } from "./split-names.ts";
 
 /** The class that stands for all images. */
 export const ANY_CLASS = "images";
@@ -15,9 +15,9 @@ export const ANY_CLASS = "images";
 export async function listUnlabelled(folder: string): Promise<FolderParts> {
   const { folders } = await entriesOf(folder);
   const { train, tests } = splitFolders(folders);
-  const [held] = tests;
+  const [held, ...unused] = tests;
   if (train === undefined || held === undefined) return { train: await partOf(folder, folder), test: undefined };
-  return { train: await partOf(folder, join(folder, train)), test: await partOf(folder, join(folder, held)) };
+  return { train: await partOf(folder, join(folder, train)), test: await partOf(folder, join(folder, held)), unused };
 }
 
 async function partOf(root: string, place: string): Promise<Part> {

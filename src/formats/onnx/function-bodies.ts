@@ -2,7 +2,13 @@
  * Replaces nodes by simpler ones that compute the same, as ONNX defines these ops: `RMSNormalization`, `Swish`,
  * `ReduceLogSum` and `ReduceLogSumExp`.
  */
-import { attributeMessage, floatTensorMessage, type NodeMessage, smallIntegerTensorMessage } from "./proto.ts";
+import {
+  attributeMessage,
+  attributeTypes,
+  floatTensorMessage,
+  type NodeMessage,
+  smallIntegerTensorMessage,
+} from "./proto.ts";
 
 /** Makes the nodes of one node's body. */
 class Body {
@@ -36,34 +42,33 @@ class Body {
 
   number(part: string, value: number): string {
     const t = floatTensorMessage("", [], Float32Array.of(value));
-    return this.add("Constant", part, [], [{ name: "value", type: TENSOR, t }]);
+    return this.add("Constant", part, [], [{ name: "value", type: attributeTypes.tensor, t }]);
   }
 
   integers(part: string, values: readonly number[]): string {
     const t = smallIntegerTensorMessage("", [values.length], Int32Array.from(values));
-    return this.add("Constant", part, [], [{ name: "value", type: TENSOR, t }]);
+    return this.add("Constant", part, [], [{ name: "value", type: attributeTypes.tensor, t }]);
   }
 }
 
-/** The type of an attribute that is a tensor, in `AttributeProto`. */
-const TENSOR = 4;
-
-function attribute({ attribute: all }: NodeMessage, name: string) {
-  return (all ?? []).find((one) => one.name === name);
+/** The number of an attribute; some writers leave a 0 away. */
+function numberOf({ attribute: all = [] }: NodeMessage, name: string, absent: number): number {
+  const found = all?.find((one) => one.name === name);
+  return found === undefined ? absent : Number(found.f || found.i || 0);
 }
 
-/** The nodes that stand for a node; undefined if its body depends on what is not known yet. */
+/** Adds the nodes that stand for a node. Returns false if they depend on what is not known yet. */
 type BodyRule = (node: NodeMessage, body: Body) => boolean;
 
 /** x / √(mean(x²) + ε) · scale, with means over the axes from `axis` on. */
 const rmsNormalization: BodyRule = (node, body) => {
   const [src = "", scale = ""] = node.input ?? [];
-  const axis = Number(attribute(node, "axis")?.i ?? -1);
-  // Without the rank of the value, the axes can only be counted from the end.
+  const axis = numberOf(node, "axis", -1);
+  // The number of the value's axes is not known here.
   if (axis >= 0) return false;
   const axes = Array.from({ length: -axis }, (_, index) => axis + index);
   const mean = body.add("ReduceMean", "mean", [body.add("Mul", "squares", [src, src]), body.integers("axes", axes)]);
-  const raised = body.add("Add", "raised", [mean, body.number("epsilon", attribute(node, "epsilon")?.f ?? 1e-5)]);
+  const raised = body.add("Add", "raised", [mean, body.number("epsilon", numberOf(node, "epsilon", 1e-5))]);
   const normalized = body.add("Div", "normalized", [src, body.add("Sqrt", "root", [raised])]);
   body.add("Mul", "scaled", [normalized, scale], [], node.output?.[0]);
   return true;
@@ -72,7 +77,7 @@ const rmsNormalization: BodyRule = (node, body) => {
 /** x · sigmoid(αx). */
 const swish: BodyRule = (node, body) => {
   const [src = ""] = node.input ?? [];
-  const alpha = attribute(node, "alpha")?.f ?? 1;
+  const alpha = numberOf(node, "alpha", 1);
   const slope = alpha === 1 ? src : body.add("Mul", "slope", [src, body.number("alpha", alpha)]);
   body.add("Mul", "product", [src, body.add("Sigmoid", "gate", [slope])], [], node.output?.[0]);
   return true;
@@ -108,7 +113,8 @@ export const bodyOps: readonly string[] = [...rules.keys()];
 export function withFunctionBodies(nodes: readonly NodeMessage[]): readonly NodeMessage[] {
   const taken = new Set(nodes.flatMap(({ input = [], output = [] }) => [...input, ...output]));
   return nodes.flatMap((node) => {
-    const rule = (node.domain ?? "") === "" ? rules.get(node.opType ?? "") : undefined;
+    const isStandard = node.domain === undefined || node.domain === "" || node.domain === "ai.onnx";
+    const rule = isStandard ? rules.get(node.opType ?? "") : undefined;
     if (rule === undefined) return [node];
     const body = new Body(node, taken);
     return rule(node, body) ? body.nodes : [node];

@@ -165,7 +165,7 @@ function readGraph(
     };
     readNode(message, surroundings, { reader, folder, problems, arranger, integers });
   }
-  problems.finish([...readRules.keys(), ...arrangedOps, ...bodyOps].toSorted());
+  problems.finish([...new Set([...readRules.keys(), ...arrangedOps, ...bodyOps])].toSorted());
 
   for (const { name = "" } of graph.output ?? []) if (integers.has(name)) throw isIntegers(name, file);
   const { nodes: named, outputs } = withOutputNames(reader, graph, file, arranger);

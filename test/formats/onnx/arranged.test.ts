@@ -362,6 +362,8 @@ const right: Readonly<Record<string, readonly [ModelParts, ...OpName[]]>> = {
   "sums over letters: axes without letters, in front": [einsum("...chw,cd->...dhw", [4, 3, 5], [4, 2])],
   "sums over letters: axes without letters, of two values": [einsum("...ij,...ik->...jk", [2, 4, 6])],
   "sums over letters: axes without letters, implied": [einsum("...ab,bc", [4, 6], [6, 3])],
+  "sums over letters: capital letters": [einsum("BCT,OC->BOT", [4, 6], [3, 4])],
+  "sums over letters: capital letters and axes without": [einsum("...AB,BC->...AC", [4, 6], [6, 3])],
   "sums over letters: another order": [einsum("abc->acb", [4, 6]), "transpose"],
 };
 

@@ -34,12 +34,15 @@ function taken(indices: number[], dims: number[], axis: number): ModelParts {
   };
 }
 
-/** A `Slice` of one axis of images of 5 × 6. */
-function sliced(start: number, end: number, axis: number, step: number): ModelParts {
-  const numbers = Object.entries({ start, end, axis, step });
+type Range = readonly [start: number, end: number, axis: number, step: number];
+
+/** A `Slice` of axes of images of 5 × 6. */
+function sliced(...ranges: readonly Range[]): ModelParts {
+  const at = (place: 0 | 1 | 2 | 3): number[] => ranges.map((range) => range[place]);
+  const numbers = Object.entries({ starts: at(0), ends: at(1), axes: at(2), steps: at(3) });
   return {
     features: [4, 5, 6],
-    tensors: numbers.map(([name, value]) => integers(name, [value])),
+    tensors: numbers.map(([name, values]) => integers(name, values)),
     nodes: [node("Slice", ["x", ...numbers.map(([name]) => name)], "y")],
   };
 }
@@ -316,9 +319,11 @@ const right: readonly (readonly [name: string, parts: ModelParts])[] = [
   ["every other column", taken([0, 2, 4], [3], 3)],
   ["channels in another order", taken([3, 0, 0, -2], [4], 1)],
   ["columns in another order", taken([0, 2, 1, 1], [4], 3)],
-  ["mirrored images", sliced(-1, -(2 ** 31), 3, -1)],
-  ["every other row from below", sliced(3, -6, 2, -2)],
-  ["channels from behind", sliced(10, 0, 1, -1)],
+  ["mirrored images", sliced([-1, -(2 ** 31), 3, -1])],
+  ["every other row from below", sliced([3, -6, 2, -2])],
+  ["images turned by half", sliced([-1, -(2 ** 31), 2, -1], [-1, -(2 ** 31), 3, -1])],
+  ["rows forwards, columns and channels backwards", sliced([1, 4, 2, 2], [-2, 0, 3, -1], [2, -9, -3, -1])],
+  ["channels from behind", sliced([10, 0, 1, -1])],
   ["tiles of channels and rows", tiled([4, 3, 2], [1, 2, 3, 1])],
   ["tiles of one pixel", tiled([4, 1, 1], [1, 1, 3, 2])],
   ["tiles of one row, and of columns", tiled([4, 1, 3], [1, 1, 2, 2])],
@@ -408,8 +413,8 @@ const refused: readonly RefusedForm[] = [
   ],
   ["one of uneven groups", transposed([4, 3, 2, 2], { group: 3 }), /its groups do not divide the channels/],
   ["one with output padding of a stride", transposed([4, 3, 2, 2], { output_padding: [1, 0] }), /output padding/],
-  ["a slice backwards of the batch", sliced(-1, -4, 0, -1), /Slice "y\/node".*must take the whole batch/],
-  ["a slice backwards of nothing", sliced(0, 3, 3, -1), /Slice "y\/node".*its result is empty/],
+  ["a slice backwards of the batch", sliced([-1, -4, 0, -1]), /Slice "y\/node".*must take the whole batch/],
+  ["a slice backwards of nothing", sliced([0, 3, 3, -1]), /Slice "y\/node".*its result is empty/],
   ["tiles of the batch", tiled([4, 3], [2, 1, 1]), /Tile "y\/node".*repeats the images of the batch/],
   ["pads that leave nothing", padded(0, [0, 0, -3, 0, 0, 0, -2, 0]), /Pad "y\/node".*its pads leave nothing/],
   ["images of the batch", taken([0], [1], 0), /takes single images of the batch/],

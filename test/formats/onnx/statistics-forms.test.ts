@@ -323,7 +323,11 @@ const right: readonly Form[] = [
 ];
 
 const refused: readonly RefusedForm[] = [
-  ["a root mean square norm of axes from the front", rootMeanSquare(2, [3, 5]), /RMSNormalization/],
+  [
+    "a root mean square norm of axes from the front",
+    rootMeanSquare(2, [3, 5]),
+    /RMSNormalization "y\/node".*counted from the front/,
+  ],
   ["a mean over the batch", reduced("ReduceMean", [0, 1], 1), /ReduceMean "y\/node".*reduces the batch axis/],
   ["a sum of everything", reduced("ReduceSum", [], 1), /ReduceSum "y\/node".*reduces the batch axis/],
   ["slopes of rows", withConstants("PRelu", [[3, 1]]), /PRelu "y\/node".*neither one for each channel nor one for all/],

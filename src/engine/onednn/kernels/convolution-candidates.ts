@@ -93,7 +93,7 @@ export function offerOf(program: Program, call: Convolution): Offer {
   const isOurs = !isOfVolumes && !isImage(program, call.src);
   const ours = isOurs ? ofOurs.flatMap((formulate) => formulate(program, call)) : [];
   const all = [...formulations, ...ours].map((formulation) => candidate(program, call, formulation));
-  const candidates = fastest(all);
+  const candidates = worthTiming(all);
   for (const each of all) {
     if (!candidates.includes(each)) for (const primitive of primitivesOf(each)) primitive.destroy();
   }
@@ -110,8 +110,11 @@ function isFast({ name }: Formulation): boolean {
   return !/\b(ref|gemm)\b/.test(name);
 }
 
-/** Those worth timing: without fast ones, those by matrix products; without these, one of the library's plain loops. */
-function fastest(all: readonly ConvolutionCandidate[]): readonly ConvolutionCandidate[] {
+/**
+ * Those that are worth timing: the fast ones. Without any, those that multiply matrices. Without these, one of the
+ * library's plain loops.
+ */
+function worthTiming(all: readonly ConvolutionCandidate[]): readonly ConvolutionCandidate[] {
   const fast = all.filter(isFast);
   if (fast.length > 0) return fast;
   const products = all.filter(({ name }) => !/\bref\b/.test(name));
@@ -156,8 +159,8 @@ function offers(
 }
 
 /**
- * Weights' gradients are always f32. Winograd, which exists only for f32, may be worth two reorders; and of some images
- * and widths the library computes them fast in f32 only.
+ * Weights' gradients are always f32, so their convolutions can be computed in f32 too. Winograd exists only there, and
+ * may be worth two reorders. For images and outputs that fill no vector, oneDNN 2.6.3 has fast kernels only there.
  */
 function offersInF32(request: Request): Formulation[] {
   const { program, call } = request;

@@ -10,8 +10,7 @@ interface Equation {
   readonly result: readonly string[];
 }
 
-/** The letters of the axes that an ellipsis stands for. Equations of people have small letters. */
-const HIDDEN = [..."ABCDEFGH"];
+const LETTERS = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"];
 
 /**
  * The letters of an equation for operands with these numbers of axes. Undefined if a letter stands twice in an operand,
@@ -22,18 +21,18 @@ function equationOf(text: string, ranks: readonly number[]): Equation | undefine
   const terms = left.split(",");
   const letters = (term: string): string => term.replace("...", "");
   const hidden = terms.map((term, at) => (term.includes("...") ? (ranks[at] ?? 0) - letters(term).length : 0));
-  const most = Math.max(...hidden);
-  if (hidden.some((count) => count < 0) || most > HIDDEN.length || HIDDEN.some((letter) => text.includes(letter)))
-    return undefined;
-  // Those of an operand with fewer are the last ones.
+  // Letters of the axes that an ellipsis stands for.
+  const own = LETTERS.filter((letter) => !text.includes(letter)).slice(0, Math.max(...hidden));
+  if (hidden.some((count) => count < 0 || count > own.length)) return undefined;
+  // An operand with fewer such axes has the last ones.
   const whole = (term: string, count: number): readonly string[] => [
-    ...term.replace("...", HIDDEN.slice(most - count, most).join("")),
+    ...term.replace("...", own.slice(own.length - count).join("")),
   ];
   const operands = terms.map((term, at) => whole(term, hidden[at] ?? 0));
   const all = terms.flatMap((term) => [...letters(term)]);
   const implied = [...new Set(all)].filter((letter) => all.filter((one) => one === letter).length === 1).toSorted();
-  const result = right === undefined ? [...HIDDEN.slice(0, most), ...implied] : whole(right, most);
-  const isPlain = [...operands, result].every((own) => new Set(own).size === own.length && !own.includes("."));
+  const result = right === undefined ? [...own, ...implied] : whole(right, own.length);
+  const isPlain = [...operands, result].every((axes) => new Set(axes).size === axes.length && !axes.includes("."));
   return isPlain ? { operands, result } : undefined;
 }
 

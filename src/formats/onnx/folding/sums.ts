@@ -8,8 +8,8 @@ import { plain, plus, type Scalar } from "./scalar.ts";
 
 const root = (sum: Scalar): Scalar => Math.sqrt(plain(sum, "takes the root of"));
 const share = (sum: Scalar, count: number): Scalar => plain(sum, "divides") / count;
-const addAbsolute = numeric((sum, value) => sum + Math.abs(value));
-const addSquare = numeric((sum, value) => sum + value ** 2);
+const addAbsolute = numeric("adds", (sum, value) => sum + Math.abs(value));
+const addSquare = numeric("adds", (sum, value) => sum + value ** 2);
 
 /** `rule` for floats alone: of integers, ONNX rounds. */
 function ofFloats(rule: FoldRule): FoldRule {
@@ -19,8 +19,9 @@ function ofFloats(rule: FoldRule): FoldRule {
   };
 }
 
-function numeric(compute: (a: number, b: number) => number): (a: Scalar, b: Scalar) => Scalar {
-  return (a, b) => compute(plain(a, "compares"), plain(b, "compares"));
+/** `compute` for plain numbers. `what` is the verb of the message about one that depends on the batch size. */
+function numeric(what: string, compute: (a: number, b: number) => number): (a: Scalar, b: Scalar) => Scalar {
+  return (a, b) => compute(plain(a, what), plain(b, what));
 }
 
 /** [‥,R,K] · [‥,K,C], with broadcasting of the axes in front. */
@@ -51,9 +52,9 @@ export const sums: Readonly<Record<string, FoldRule>> = {
   MatMul: matMul,
   ReduceL1: reduction(addAbsolute, 0),
   ReduceL2: ofFloats(reduction(addSquare, 0, root)),
-  ReduceMax: reduction(numeric(Math.max), Number.NEGATIVE_INFINITY),
+  ReduceMax: reduction(numeric("compares", Math.max), Number.NEGATIVE_INFINITY),
   ReduceMean: ofFloats(reduction(plus, 0, share)),
-  ReduceMin: reduction(numeric(Math.min), Number.POSITIVE_INFINITY),
+  ReduceMin: reduction(numeric("compares", Math.min), Number.POSITIVE_INFINITY),
   ReduceSum: reduction(plus, 0),
   ReduceSumSquare: reduction(addSquare, 0),
 };

@@ -5,6 +5,7 @@
 import { frontAxis } from "../folding/movement.ts";
 import type { NodeReader } from "../node-reader.ts";
 import type { ReadContext, ReadRule, Step, WriteRule } from "../rules.ts";
+import { addTransposed } from "./transpose.ts";
 
 export const writeGather: WriteRule<"gather"> = (node, context) => {
   const { order } = node.attributes;
@@ -53,9 +54,9 @@ export function takeAlong(node: NodeReader, context: ReadContext, taken: Taken, 
   if (distance >= 1 && indices.every((index, place) => index === first + place * distance))
     return context.add(node, "slice", [src], sliceAlong(shape, axis, first, indices.length, distance), step);
   const permutation = shape.map((_, each) => (each === 1 ? axis : each === axis ? 1 : each));
-  const part = (role: string): Step => ({ part: step === undefined ? role : `${step.part}.${role}` });
-  const turned = context.add(node, "transpose", [src], { permutation }, part("turned"));
-  const gathered = context.add(node, "gather", [turned], { order: indices }, part("gathered"));
+  const part = (role: string): string => (step === undefined ? role : `${step.part}.${role}`);
+  const turned = addTransposed(node, context, src, permutation, part("turned"));
+  const gathered = context.add(node, "gather", [turned], { order: indices }, { part: part("gathered") });
   return context.add(node, "transpose", [gathered], { permutation }, step);
 }
 

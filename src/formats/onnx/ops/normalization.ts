@@ -216,10 +216,17 @@ const readLocalResponseNormalization: ReadRule = (node, context) => {
   context.add(node, "reshape", [normalized], { shape: [channels, ...pixels] });
 };
 
+/** Others are read by what they are made of (`function-bodies.ts`). */
+const refuseFrontAxis: ReadRule = (node) => {
+  const axis = node.int("axis", -1);
+  throw node.unsupported("its first axis is counted from the front", "an axis of -1 or less", `${axis}`);
+};
+
 /** By ONNX op: how it is read. */
 export const normalizationRules: readonly (readonly [opType: string, rule: ReadRule])[] = [
   ["GroupNormalization", readGroupNormalization],
   ["InstanceNormalization", readInstanceNormalization],
   ["LRN", readLocalResponseNormalization],
   ["LayerNormalization", readLayerNormalization],
+  ["RMSNormalization", refuseFrontAxis],
 ];

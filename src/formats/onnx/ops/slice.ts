@@ -53,17 +53,16 @@ export const readSlice: ReadRule = (node, context) => {
     "starts, ends, axes and steps differ in length",
   );
   node.check(new Set(axes).size === axes.length, "names an axis twice");
-  const backwards = steps.filter((step) => step < 0).length;
   node.check(!steps.includes(0), "its step is 0", "a step that is not 0", "0");
-  node.check(backwards === 0 || steps.length === 1, "goes backwards along one of several axes", "one axis");
-  if (backwards > 0) {
-    const [[start = 0], [end = 0], [axis = 0], [step = -1]] = [starts, ends, axes, steps];
-    readBackwards(node, context, { start, end, axis: axis < 0 ? axis + shape.length : axis, step });
-    return;
-  }
+  const backwards: Backwards[] = [];
   const bounds = shape.map((size, axis) => {
     const index = axes.findIndex((named) => named === axis || named + shape.length === axis);
     const [start = 0, end = size, step = 1] = index < 0 ? [] : [starts[index], ends[index], steps[index]];
+    if (step < 0) {
+      node.check(axis > 0, "must take the whole batch");
+      backwards.push({ axis, indices: downwards(node, { start, end, step }, size) });
+      return { start: 0, end: size, step: 1 };
+    }
     const bound = { start: withinBounds(start, size), end: withinBounds(end, size), step };
     node.check(
       axis === 0 || bound.start < bound.end,
@@ -78,29 +77,39 @@ export const readSlice: ReadRule = (node, context) => {
     batch < 0 || (starts[batch] === 0 && (ends[batch] ?? 0) >= 2 ** 31 - 1 && steps[batch] === 1),
     "must take the whole batch",
   );
-  context.add(node, "slice", [node.input(0)], {
+  const attributes = {
     starts: bounds.map(({ start }) => start),
-    ends: bounds.map(({ end }, axis) => (axis === 0 ? "N" : end)),
+    ends: bounds.map(({ end }, axis) => (axis === 0 ? ("N" as const) : end)),
     steps: bounds.map(({ step }) => step),
-  });
+  };
+  const isForwards = backwards.length < axes.length;
+  const forwards = backwards.length === 0 ? undefined : { part: "forwards" };
+  let value = isForwards ? context.add(node, "slice", [node.input(0)], attributes, forwards) : node.input(0);
+  for (const [place, { axis, indices }] of backwards.entries()) {
+    const step = place === backwards.length - 1 ? undefined : { part: `axis_${axis}` };
+    value = takeAlong(node, context, { src: value, axis, indices }, step);
+  }
 };
 
-/** A slice from its start down to before its end, such as a mirrored image. */
-function readBackwards(
+/** An axis that is taken backwards, as in a mirrored image. */
+interface Backwards {
+  readonly axis: number;
+  readonly indices: readonly number[];
+}
+
+/** The indices from `start` down to before `end`, along an axis of `size`. */
+function downwards(
   node: NodeReader,
-  context: ReadContext,
-  { start, end, axis, step }: { start: number; end: number; axis: number; step: number },
-): void {
-  const src = node.input(0);
-  const size = context.shape(src)[axis] ?? 1;
-  node.check(axis > 0 && axis < context.shape(src).length, "must take the whole batch");
+  { start, end, step }: { readonly start: number; readonly end: number; readonly step: number },
+  size: number,
+): readonly number[] {
   const first = Math.min(start < 0 ? start + size : start, size - 1);
-  // Negative ends count from the back, and those before the first element take it too.
+  // Negative ends count from the back. One that is before the first element takes this element too.
   const last = Math.max(end < 0 ? end + size : end, -1);
   const indices: number[] = [];
   for (let index = first; index > last; index += step) indices.push(index);
   node.check(indices.length > 0, "its result is empty", "a start behind the end", `${start}, ${end}`);
-  takeAlong(node, context, { src, axis, indices });
+  return indices;
 }
 
 function slicedAxes(node: NodeReader, context: ReadContext): readonly number[] | undefined {

@@ -1,8 +1,17 @@
-/** Finds the folders that hold the parts of a dataset, by the names that people give them, in any case. */
+/** The names that people give to the parts of a dataset, in folders and in tables, in any case. */
 
 const trainNames: readonly string[] = ["train", "training"];
 /** In this order: a test part comes before a validation part. */
 const testNames: readonly string[] = ["test", "testing", "val", "valid", "validation"];
+
+/** All of them, for messages. */
+export const splitNames: readonly string[] = [...trainNames, ...testNames];
+
+/** The part that `name` means; undefined if it is no name of a part. */
+export function splitNamed(name: string): "train" | "test" | undefined {
+  const own = name.toLowerCase();
+  return trainNames.includes(own) ? "train" : testNames.includes(own) ? "test" : undefined;
+}
 
 export interface SplitFolders {
   /** The folder of the training part. */
